@@ -1,0 +1,1 @@
+//! Decides everything about a call, without clock, socket or thread.

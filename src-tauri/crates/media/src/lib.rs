@@ -1,0 +1,1 @@
+//! Devices, codecs, jitter buffers.

@@ -1,0 +1,39 @@
+//! Messages on the `ctrl` data channel: JSON text, one object a message. The session that it arrives on is its sender.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{media::MediaState, negotiation::Negotiation};
+
+/// Label of the channel. Negotiated out of band (`negotiated: true`) with [`ID`].
+pub const LABEL: &str = "ctrl";
+/// Stream id of the channel (RFC 8832 §6).
+pub const ID: u16 = 0;
+/// Bytes in one message; longer ones are dropped and counted.
+pub const MAX_BYTES: usize = 64 * 1024;
+
+/// A message on `ctrl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum CtrlMessage {
+    /// The sender leaves: ends a session that is healthy.
+    Bye,
+    /// What the sender's tracks are doing, and its name. The first message on the channel, and again on every change.
+    MediaState {
+        /// The state.
+        media: MediaState,
+        /// The name to show.
+        name: String,
+    },
+    /// A step of a negotiation.
+    Negotiation(Negotiation),
+    /// Asks for a `pong`.
+    Ping {
+        /// Comes back in the `pong`.
+        n: u32,
+    },
+    /// Answers a `ping`: this path works.
+    Pong {
+        /// The number from the `ping`.
+        n: u32,
+    },
+}

@@ -1,0 +1,501 @@
+//! What the window shows and what it asks for. The window draws whole snapshots; it never works out call state.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{
+    InstanceId, MessageId, PeerId, RoomName,
+    device::DeviceKind,
+    media::MediaState,
+    session::{Cause, Remedy, SessionState, SessionStateEvent},
+};
+
+/// What the backend tells the window.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum UiEvent {
+    /// Levels of sound, ten times a second while somebody can hear or be heard.
+    Levels(Levels),
+    /// Something worth a short word.
+    Notice(Notice),
+    /// A session changed.
+    SessionState(SessionStateEvent),
+    /// Everything, whenever any of it changed.
+    Snapshot(Box<Snapshot>),
+}
+
+/// Everything that is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct Snapshot {
+    /// Grows with every snapshot: an older one that comes late is dropped.
+    #[ts(type = "number")]
+    pub version: u64,
+    /// Milliseconds since the client started, when this was made: `since` fields are on the same scale.
+    #[ts(type = "number")]
+    pub now: u64,
+    /// Which screen.
+    pub screen: Screen,
+    /// Our own name, avatar and media.
+    pub me: Me,
+    /// Devices and what is wrong with them.
+    pub devices: Devices,
+    /// What the person chose.
+    pub settings: Settings,
+    /// The room, from the moment of joining until the end page is left.
+    pub room: Option<Room>,
+}
+
+/// Which screen is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[serde(tag = "name", rename_all = "kebab-case")]
+pub enum Screen {
+    /// Before a call. `link` is one that was opened and waits for its person.
+    Lobby {
+        /// A room link to offer.
+        link: Option<String>,
+        /// A start or a join is under way.
+        busy: bool,
+        /// Why the last start or join failed.
+        problem: Option<Problem>,
+    },
+    /// In a call.
+    Call,
+    /// After a call.
+    Ended {
+        /// One sentence: how it ended.
+        title: String,
+        /// Who is still there, or what to do.
+        text: String,
+        /// How long it was.
+        #[ts(type = "number")]
+        seconds: u64,
+    },
+}
+
+/// A failure, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct Problem {
+    /// Kebab-case, for tests and reports.
+    pub code: String,
+    /// What happened: one plain sentence.
+    pub title: String,
+    /// What to do.
+    pub text: String,
+    /// What the button offers.
+    pub remedy: Remedy,
+}
+
+/// Ourselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, TS)]
+pub struct Me {
+    /// Our id in this room, once joined.
+    pub peer: Option<PeerId>,
+    /// Our name.
+    pub name: String,
+    /// Hue of our avatar, in degrees.
+    pub hue: u16,
+    /// What we mean to send. A device that fails does not change it.
+    pub media: MediaState,
+    /// Pictures really come from the camera.
+    pub picture: bool,
+}
+
+/// The room we are in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct Room {
+    /// Its name.
+    pub name: RoomName,
+    /// Its link, to hand on.
+    pub link: String,
+    /// When we joined, in milliseconds since the client started.
+    #[ts(type = "number")]
+    pub since: u64,
+    /// The connection to the room server.
+    pub signaling: Signaling,
+    /// The others, in the order of their coming.
+    pub tiles: Vec<Tile>,
+    /// What was said.
+    pub chat: Chat,
+}
+
+/// The connection to the room server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Signaling {
+    /// Connecting for the first time.
+    Connecting {
+        /// Why it has not worked yet, once it has failed.
+        problem: Option<Problem>,
+    },
+    /// Up.
+    Up,
+    /// Lost; the call goes on.
+    Down {
+        /// When, in milliseconds since the client started.
+        #[ts(type = "number")]
+        since: u64,
+        /// When the next attempt is made, on the same scale.
+        #[ts(type = "number")]
+        next: u64,
+    },
+}
+
+/// One other person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct Tile {
+    /// Whose.
+    pub peer: PeerId,
+    /// Number of the tile in frame headers.
+    pub tile: u32,
+    /// The name to show.
+    pub name: String,
+    /// Hue of the avatar, in degrees.
+    pub hue: u16,
+    /// The session's state.
+    pub state: SessionState,
+    /// The row of the state table that is shown: a session that was connected shows `disconnected` while it connects
+    /// again, and a failed one stays `failed` while revivals run.
+    pub row: SessionState,
+    /// When the shown row began, in milliseconds since the client started.
+    #[ts(type = "number")]
+    pub since: u64,
+    /// Attempt at recovery, counted from 1; 0 when none is under way.
+    pub attempt: u32,
+    /// Media stopped although the path still looks alive.
+    pub frozen: bool,
+    /// Why there is trouble.
+    pub cause: Option<Cause>,
+    /// What the button offers.
+    pub remedy: Remedy,
+    /// The words for a failed tile.
+    pub trouble: Option<Trouble>,
+    /// What the other side says it sends.
+    pub media: MediaState,
+    /// Pictures have come since the camera was turned on.
+    pub picture: bool,
+}
+
+/// The card on a failed tile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct Trouble {
+    /// "Could not connect to Anna"
+    pub title: String,
+    /// The cause in one plain sentence.
+    pub text: String,
+    /// One to three things to do.
+    pub steps: Vec<String>,
+}
+
+/// The chat.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, TS)]
+pub struct Chat {
+    /// In one order for all: (Lamport clock, author).
+    pub messages: Vec<ChatLine>,
+    /// Messages of others that came since the chat was last looked at; history does not count.
+    pub unread: u32,
+    /// Somebody can be reached.
+    pub open: bool,
+}
+
+/// One chat message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct ChatLine {
+    /// Its id.
+    pub id: MessageId,
+    /// The author.
+    pub peer: PeerId,
+    /// The author's run.
+    pub instance: InstanceId,
+    /// The author's name when it was written.
+    pub name: String,
+    /// Ours.
+    pub mine: bool,
+    /// It was written before we came.
+    pub history: bool,
+    /// The author's wall clock, in milliseconds since 1970.
+    #[ts(type = "number")]
+    pub sent_ms: u64,
+    /// What was said.
+    pub text: String,
+    /// For our own: how far it got.
+    pub delivery: Delivery,
+}
+
+/// How far a message got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Delivery {
+    /// Nobody can be reached yet: it is sent when somebody can.
+    Queued,
+    /// On its way to everybody who is connected.
+    Sent,
+    /// Everybody who is connected has it.
+    Delivered,
+}
+
+/// A short word about something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct Notice {
+    /// Kebab-case, for tests.
+    pub code: String,
+    /// How it is meant.
+    pub tone: Tone,
+    /// One plain sentence.
+    pub text: String,
+    /// About whom.
+    pub peer: Option<PeerId>,
+}
+
+/// How a notice is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tone {
+    /// Something does not work.
+    Danger,
+    /// For information.
+    Neutral,
+    /// Something works again.
+    Ok,
+    /// Look at it.
+    Warn,
+}
+
+/// Devices, as they are now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, TS)]
+pub struct Devices {
+    /// Cameras.
+    pub camera: Picker,
+    /// Microphones.
+    pub microphone: Picker,
+    /// Speakers.
+    pub speaker: Picker,
+}
+
+/// One kind of device.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, TS)]
+pub struct Picker {
+    /// What there is.
+    pub choices: Vec<DeviceChoice>,
+    /// The one in use, by spec.
+    pub chosen: String,
+    /// What is wrong with it.
+    pub problem: Option<DeviceProblem>,
+}
+
+/// A device that can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct DeviceChoice {
+    /// To hand back when it is chosen.
+    pub spec: String,
+    /// For people.
+    pub name: String,
+}
+
+/// What is wrong with a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct DeviceProblem {
+    /// What kind of trouble.
+    pub code: DeviceTrouble,
+    /// What happened: one plain sentence.
+    pub title: String,
+    /// What to do.
+    pub text: String,
+}
+
+/// Kinds of trouble with a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceTrouble {
+    /// Another program uses it.
+    Busy,
+    /// The system does not let us.
+    Denied,
+    /// It fails in another way.
+    Failed,
+    /// There is none.
+    Missing,
+    /// It was pulled out.
+    Unplugged,
+}
+
+/// What the person chose; kept from one start to the next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Settings {
+    /// The name to show to others.
+    #[serde(default)]
+    pub name: String,
+    /// Light, dark, or as the system.
+    #[serde(default)]
+    pub theme: Theme,
+    /// Camera spec; empty means the first one.
+    #[serde(default)]
+    pub camera: String,
+    /// Microphone spec; empty means the default one.
+    #[serde(default)]
+    pub microphone: String,
+    /// Speaker spec; empty means the default one.
+    #[serde(default)]
+    pub speaker: String,
+    /// Enter a call with the microphone on.
+    #[serde(default = "yes")]
+    pub microphone_on: bool,
+    /// Enter a call with the camera on.
+    #[serde(default = "yes")]
+    pub camera_on: bool,
+    /// `HOST[:PORT]` of the server that starts rooms; empty means the one inside the app.
+    #[serde(default)]
+    pub server: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            theme: Theme::System,
+            camera: String::new(),
+            microphone: String::new(),
+            speaker: String::new(),
+            microphone_on: true,
+            camera_on: true,
+            server: String::new(),
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Light or dark.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Theme {
+    /// Dark.
+    Dark,
+    /// Light.
+    Light,
+    /// As the system.
+    #[default]
+    System,
+}
+
+/// Levels of sound, 0 silent to 1 full scale, on a scale that follows loudness.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, TS)]
+pub struct Levels {
+    /// Our microphone, muted or not.
+    pub microphone: f32,
+    /// The others.
+    pub peers: Vec<PeerLevel>,
+}
+
+/// How loud somebody is.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct PeerLevel {
+    /// Who.
+    pub peer: PeerId,
+    /// How loud.
+    pub level: f32,
+    /// Loud enough, long enough, to be talking.
+    pub speaking: bool,
+}
+
+/// What the window asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum UiCommand {
+    /// The chat was looked at.
+    ChatRead,
+    /// Uses another device.
+    ChooseDevice {
+        /// Which kind.
+        kind: DeviceKind,
+        /// From [`DeviceChoice::spec`].
+        spec: String,
+    },
+    /// Puts the room link on the clipboard.
+    CopyLink,
+    /// Takes a failed tile away.
+    Dismiss {
+        /// Whose.
+        peer: PeerId,
+    },
+    /// Joins the room of a link.
+    Join {
+        /// As it was pasted.
+        link: String,
+    },
+    /// Leaves the call.
+    Leave,
+    /// Back to the lobby.
+    NewCall,
+    /// Tries at once to recover a session.
+    Reconnect {
+        /// Whose.
+        peer: PeerId,
+    },
+    /// Tries at once to reach the room server.
+    ReconnectSignaling,
+    /// Joins the room that was just left.
+    Rejoin,
+    /// Makes a new session to a peer.
+    Retry {
+        /// Whose.
+        peer: PeerId,
+    },
+    /// Says something to all.
+    SendChat {
+        /// What.
+        text: String,
+    },
+    /// Turns the camera on or off.
+    SetCamera {
+        /// On.
+        on: bool,
+    },
+    /// Turns the microphone on or off.
+    SetMicrophone {
+        /// On.
+        on: bool,
+    },
+    /// Changes our name.
+    SetName {
+        /// The new one.
+        name: String,
+    },
+    /// Changes the server that starts rooms.
+    SetServer {
+        /// `HOST[:PORT]`, or empty.
+        server: String,
+    },
+    /// Changes the theme.
+    SetTheme {
+        /// The new one.
+        theme: Theme,
+    },
+    /// Starts a room and joins it.
+    Start,
+    /// What became of the pictures, each second.
+    TileReports {
+        /// One for each tile that is shown.
+        reports: Vec<TileReport>,
+    },
+}
+
+/// What became of a tile's pictures in the last second.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+pub struct TileReport {
+    /// Number of the tile in frame headers.
+    pub tile: u32,
+    /// Frames painted.
+    pub painted: u32,
+    /// Frames that could not be decoded.
+    pub errors: u32,
+    /// It can only go on with a key frame.
+    pub want_key: bool,
+    /// Its width on the screen, in device pixels.
+    pub width: u32,
+    /// Its height on the screen, in device pixels.
+    pub height: u32,
+    /// It cannot be seen.
+    pub hidden: bool,
+}

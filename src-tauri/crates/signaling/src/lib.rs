@@ -1,0 +1,1 @@
+//! The drivers that carry signaling, and the seal.
