@@ -637,7 +637,11 @@ on: boolean, } | { "type": "set-name",
 /**
  * The new one.
  */
-name: string, } | { "type": "set-server", 
+name: string, } | { "type": "set-raw-pictures", 
+/**
+ * On.
+ */
+on: boolean, } | { "type": "set-server", 
 /**
  * `HOST[:PORT]`, or empty.
  */

@@ -32,6 +32,10 @@ pub enum ChatWire {
         /// These close a gap.
         #[serde(default)]
         fill: bool,
+        /// For runs in this message of which the sender no longer gives away the beginning: everything up to this
+        /// number is no gap. Always below the run's first number here.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        floor: BTreeMap<InstanceId, u32>,
     },
 }
 

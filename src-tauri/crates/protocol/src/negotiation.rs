@@ -14,6 +14,10 @@ pub struct Negotiation {
     pub generation: u32,
     /// Counted from 1 by each side in each generation.
     pub sequence: u32,
+    /// For an answer: the sequence of the offer that it answers, so that one which comes late is not taken for the
+    /// answer to a newer offer. A client may leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<u32>,
     /// The step.
     pub body: NegotiationBody,
 }

@@ -462,6 +462,11 @@ pub enum UiCommand {
         /// The new one.
         name: String,
     },
+    /// Asks for pictures as pixels: this window cannot decode video. Holds for sessions from now on.
+    SetRawPictures {
+        /// On.
+        on: bool,
+    },
     /// Changes the server that starts rooms.
     SetServer {
         /// `HOST[:PORT]`, or empty.

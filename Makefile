@@ -1,0 +1,63 @@
+# `make run` opens the window, `make test` checks everything, `make demo` shows a call between two windows.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := run
+
+# Both must match: the command line interface refuses versions that differ from the crate's.
+TAURI_CLI := @tauri-apps/cli@2.12.5
+TAURI_DRIVER := 2.1.0
+
+ui_sources := $(shell find ui -path ui/node_modules -prune -o -path ui/dist -prune -o -type f -print 2>/dev/null)
+
+.PHONY: run test demo lint bench deb types libraries tools
+
+## Opens the window. `make run ARGS=LINK` offers a room link in it.
+run: libraries ui/dist/index.html
+	cargo run --bin parlor -- $(ARGS)
+
+## Everything: cargo, the window's code, browsers, the real window. Ends with `N passed, N failed`.
+test: tools ui/dist/index.html tests/browser/node_modules/.package-lock.json target/rig/fakecam.so
+	cargo build --workspace --bins
+	node scripts/test.mjs
+
+## A server and two windows in one call, with synthetic cameras and microphones; screenshots go to target/demo.
+demo: tools ui/dist/index.html
+	cargo build --bin parlor --bin parlor-server
+	node tests/desktop/demo.mjs
+
+lint: ui/dist/index.html
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --quiet -p parlor-protocol --test typescript
+	cd ui && npx svelte-check --fail-on-warnings
+
+## Writes the window's TypeScript types anew from the Rust ones.
+types:
+	PARLOR_WRITE_TYPES=1 cargo test --quiet -p parlor-protocol --test typescript
+
+bench: libraries
+	benches/run.sh
+
+## The Debian package, in target/release/bundle/deb.
+deb: libraries ui/dist/index.html
+	npx --yes $(TAURI_CLI) build --bundles deb
+
+libraries:
+	scripts/install.sh run
+
+tools: target/tools/bin/tauri-driver
+	scripts/install.sh test
+
+target/tools/bin/tauri-driver:
+	scripts/install.sh test
+	cargo install tauri-driver --version $(TAURI_DRIVER) --locked --root target/tools
+
+ui/dist/index.html: ui/node_modules/.package-lock.json $(ui_sources)
+	cd ui && npm run build
+
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund
+
+target/rig/fakecam.so: $(wildcard tests/rig/fakecam/*.c) $(wildcard tests/rig/*.sh)
+	tests/rig/build.sh

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Installs what is missing to build, run or test Parlor on Debian and Ubuntu; installs nothing that is there.
+# Usage: scripts/install.sh run | test
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+purpose=${1:-run}
+node_needed=20.19
+
+build=(build-essential pkg-config cmake nasm clang libclang-dev curl ca-certificates
+    libwebkit2gtk-4.1-dev libasound2-dev libvpx-dev)
+# WebKitGTK decodes VP8 with GStreamer's plugins; ALSA reaches PulseAudio and PipeWire through its own.
+run=(gstreamer1.0-plugins-base gstreamer1.0-plugins-good libasound2-plugins)
+# A screen, a driver for the window, a second browser, sound cards and a message bus that belong to the tests alone.
+test=(xvfb webkit2gtk-driver dbus pulseaudio pulseaudio-utils sox procps)
+
+say() { printf 'parlor: %s\n' "$*" >&2; }
+
+# True when version $1 is at least $2.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+require_rust() {
+    local needed have
+    needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    have=$(rustc --version 2>/dev/null | cut -d ' ' -f 2 || true)
+    if [ -z "$have" ]; then
+        say "Rust $needed or newer is needed and there is none. Get it with:"
+        say "    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+        return 1
+    fi
+    at_least "$have" "$needed" && return
+    say "Rust $needed or newer is needed; this is $have. Get it with:"
+    say "    rustup update stable    (rustup itself: https://rustup.rs)"
+    return 1
+}
+
+require_node() {
+    local have
+    have=$(node --version 2>/dev/null | tr -d v || true)
+    if [ -n "$have" ] && at_least "$have" "$node_needed" && command -v npm >/dev/null; then return; fi
+    say "Node.js $node_needed or newer, with npm, is needed; here it is ${have:-missing}. Get it with:"
+    say "    curl -fsSL https://deb.nodesource.com/setup_22.x | sudo -E bash - && sudo apt-get install -y nodejs"
+    return 1
+}
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+install_packages() {
+    local wanted=("${build[@]}" "${run[@]}") missing=() package
+    if [ "$purpose" = test ]; then
+        wanted+=("${test[@]}")
+        command -v chromium >/dev/null || command -v google-chrome >/dev/null || wanted+=(chromium)
+    fi
+    if ! command -v dpkg-query >/dev/null; then
+        say "this is neither Debian nor Ubuntu: the packages have to be there already. In Debian they are called:"
+        say "    ${wanted[*]}"
+        return
+    fi
+    for package in "${wanted[@]}"; do installed "$package" || missing+=("$package"); done
+    [ ${#missing[@]} -eq 0 ] && return
+    local root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! command -v sudo >/dev/null; then
+            say "some packages are missing. As root, run:"
+            say "    apt-get install -y --no-install-recommends ${missing[*]}"
+            return 1
+        fi
+        root=(sudo)
+    fi
+    say "installing with apt-get: ${missing[*]}"
+    "${root[@]}" apt-get update -q >&2
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}" >&2
+}
+
+case $purpose in
+run | test) ;;
+*)
+    say "usage: scripts/install.sh run | test"
+    exit 2
+    ;;
+esac
+good=yes
+require_rust || good=no
+require_node || good=no
+[ $good = yes ] || exit 1
+install_packages

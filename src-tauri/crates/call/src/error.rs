@@ -1,0 +1,40 @@
+//! What a command cannot do.
+
+use parlor_protocol::{PeerId, Remedy, chat::MAX_TEXT_BYTES};
+
+/// Why a command was not carried out, in one plain sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The local peer is closed.
+    #[error("This call is over: join the room again.")]
+    Closed,
+    /// Nothing to say.
+    #[error("The message is empty.")]
+    EmptyMessage,
+    /// Too much to say at once.
+    #[error("The message is too long: {MAX_TEXT_BYTES} bytes fit in one.")]
+    MessageTooLong,
+    /// No tile of this peer.
+    #[error("There is nobody with the id {0} in this call.")]
+    NoSuchPeer(PeerId),
+}
+
+impl Refusal {
+    /// Kebab-case, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::EmptyMessage => "empty-message",
+            Self::MessageTooLong => "message-too-long",
+            Self::NoSuchPeer(_) => "no-such-peer",
+        }
+    }
+
+    /// What can be done.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Closed => Remedy::Rejoin,
+            Self::EmptyMessage | Self::MessageTooLong | Self::NoSuchPeer(_) => Remedy::None,
+        }
+    }
+}

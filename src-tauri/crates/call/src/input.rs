@@ -1,0 +1,183 @@
+//! What the core is told.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use parlor_protocol::{
+    Cause, PeerId, SessionState,
+    media::{MediaState, TrackRole},
+    negotiation::{Candidate, Description},
+    peer::PeerMessage,
+    signal::{Address, ErrorCode, LeaveReason, Member},
+};
+
+use crate::output::SessionKey;
+
+/// Anything that happens to a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The person, or whoever acts for them, wants something.
+    Command(Command),
+    /// The network may be another one now: an address came or went, or the machine woke up.
+    NetworkChanged,
+    /// The room server, or what came through it.
+    Signaling(SignalingInput),
+    /// A session's connection. Events of a session that is gone are dropped.
+    Engine {
+        /// Which session.
+        session: SessionKey,
+        /// What happened to it.
+        event: EngineEvent,
+    },
+}
+
+/// What the person wants. What cannot be done is answered with [`crate::CallEvent::Refused`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Says something to all.
+    Chat {
+        /// What: 1 to [`parlor_protocol::chat::MAX_TEXT_BYTES`] bytes.
+        text: String,
+    },
+    /// The chat was looked at: nothing in it is unread.
+    ChatRead,
+    /// Takes a failed tile, or one that never connected, away.
+    Dismiss(PeerId),
+    /// Says goodbye to everybody and ends the call.
+    Leave,
+    /// Media of a peer stopped, or flows again, as the receivers see it. Only changes need be told.
+    MediaFlow {
+        /// Whose.
+        peer: PeerId,
+        /// A live track has sent nothing for `media_stall`.
+        stalled: bool,
+    },
+    /// A picture of a peer's track came.
+    PictureSeen {
+        /// Whose.
+        peer: PeerId,
+        /// Which track.
+        role: TrackRole,
+    },
+    /// Tries at once to recover a session.
+    Reconnect(PeerId),
+    /// Makes a new session to a peer.
+    Retry(PeerId),
+    /// What we mean to send is now this.
+    SetMedia(MediaState),
+    /// Our name is now this.
+    SetName(String),
+}
+
+/// What signaling tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignalingInput {
+    /// In the room, for the first time or again.
+    Up {
+        /// Our own id, as the server sees it.
+        peer: PeerId,
+        /// Everybody else there.
+        roster: Vec<Member>,
+    },
+    /// Not connected; tried again for ever. Also when the first attempt failed.
+    Down {
+        /// Until the next attempt.
+        retry_in: Duration,
+    },
+    /// Somebody entered, or a newer run took somebody's place.
+    PeerJoined(Member),
+    /// Somebody left, or the server lost them: a hint.
+    PeerLeft {
+        /// Who, and which run.
+        address: Address,
+        /// Said goodbye, or lost.
+        reason: LeaveReason,
+    },
+    /// Somebody who was lost is back, the same run.
+    PeerBack(Address),
+    /// An opened message: its sender's signature and its freshness are proven.
+    Message {
+        /// The sender.
+        from: Address,
+        /// What it says.
+        message: PeerMessage,
+    },
+    /// A message that could not be opened.
+    Unreadable {
+        /// The sender, in the server's word.
+        from: Address,
+    },
+    /// The server will not have us; there will be no further attempts. Ends the call when a newer run took our place or
+    /// we never got in; otherwise the call goes on without signaling.
+    Refused {
+        /// Why.
+        code: ErrorCode,
+    },
+}
+
+/// What a session's connection tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EngineEvent {
+    /// An offer or an answer was made and set locally.
+    Description {
+        /// Of the command.
+        op: u64,
+        /// For the other side.
+        description: Description,
+    },
+    /// An answer was applied, or an offer taken back.
+    Applied {
+        /// Of the command.
+        op: u64,
+    },
+    /// The operation failed.
+    OpFailed {
+        /// Of the command.
+        op: u64,
+        /// For the log.
+        error: String,
+    },
+    /// A local candidate.
+    Candidate(Candidate),
+    /// No more local candidates in this ICE generation.
+    EndOfCandidates {
+        /// The generation's user fragment.
+        ufrag: String,
+    },
+    /// The connection's state, as `RTCPeerConnectionState` has it (W3C WebRTC §4.3.3).
+    Connection(SessionState),
+    /// A channel can be used.
+    ChannelOpen {
+        /// Its label.
+        label: String,
+    },
+    /// A message came.
+    ChannelMessage {
+        /// The channel's label.
+        label: String,
+        /// The message.
+        data: Bytes,
+    },
+    /// A channel ended.
+    ChannelClosed {
+        /// Its label.
+        label: String,
+    },
+    /// A message was not sent: the channel is not open, or too much waits on it.
+    SendRefused {
+        /// The channel's label.
+        label: String,
+    },
+    /// The connection has something new to agree on (W3C WebRTC §4.7.3).
+    NegotiationNeeded,
+    /// Media of this role came for the first time.
+    TrackStarted {
+        /// The role.
+        role: TrackRole,
+    },
+    /// The connection ended by itself; nothing more will come from it.
+    Dead {
+        /// [`Cause::Overloaded`] when it could not keep up, else [`Cause::Internal`].
+        cause: Cause,
+    },
+}

@@ -1,0 +1,303 @@
+//! `parlor-peer`: a client without a window, for bots, tests, benches and load.
+
+use std::{
+    io::{BufRead, Write},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
+use parlor_client::{Client, ClientEvent, Decode, DeviceOverrides, Options, ProfileSecret, Timings, profile};
+use parlor_protocol::{
+    LinkKey, RoomLink, RoomName,
+    device::{CameraSpec, DeviceKind, MicrophoneSpec, SpeakerSpec},
+    headless::{EventLine, HeadlessCommand, HeadlessEvent},
+    session::Remedy,
+    ui::{Settings, UiCommand},
+};
+use tokio::sync::mpsc;
+
+/// Parlor without a window: prints one JSON object a line, reads one a line.
+#[derive(Parser)]
+#[command(name = "parlor-peer", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Prints a room link.
+    Link {
+        /// The server: ws://HOST:PORT or wss://HOST[:PORT].
+        #[arg(long)]
+        server: String,
+        /// The room; a fresh one where none is given.
+        #[arg(long)]
+        room: Option<RoomName>,
+    },
+    /// Joins a room.
+    Join(Join),
+}
+
+#[derive(clap::Args)]
+struct Join {
+    /// The room link; `-` reads it from the first line of standard input.
+    link: String,
+    /// The name that the others see.
+    #[arg(long, default_value = "parlor-peer")]
+    name: String,
+    /// Keeps the peer's identity under this name; a fresh one where none is given.
+    #[arg(long)]
+    profile: Option<String>,
+    /// device[:ID], pattern[:WxH@FPS], file:X.y4m or none.
+    #[arg(long, default_value = "none")]
+    camera: CameraSpec,
+    /// device[:ID], tone[:HZ], file:X.wav or none.
+    #[arg(long, default_value = "none")]
+    microphone: MicrophoneSpec,
+    /// device[:ID], file:X.wav or none.
+    #[arg(long, default_value = "none")]
+    speaker: SpeakerSpec,
+    /// Which pictures to decode.
+    #[arg(long, value_enum, default_value = "none")]
+    decode: DecodeArgument,
+    /// Leave after so many seconds.
+    #[arg(long = "for")]
+    seconds: Option<u64>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum DecodeArgument {
+    All,
+    None,
+}
+
+/// What a script did wrong: an `error` event and exit status 2.
+struct Misuse {
+    code: &'static str,
+    message: String,
+}
+
+fn main() -> ExitCode {
+    let log = tracing_subscriber::EnvFilter::try_from_env("PARLOR_LOG").unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    let start = Instant::now();
+    let outcome = match Arguments::try_parse() {
+        Ok(arguments) => match arguments.task {
+            Task::Link { server, room } => link(&server, room),
+            Task::Join(join) => run(join),
+        },
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            write_line(&error.to_string());
+            Ok(())
+        }
+        Err(error) => Err(Misuse { code: "bad-arguments", message: error.to_string().trim_end().to_owned() }),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Misuse { code, message }) => {
+            let event = HeadlessEvent::Error { code: code.into(), message, remedy: Remedy::None };
+            print(&EventLine { t: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX), event });
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn link(server: &str, room: Option<RoomName>) -> Result<(), Misuse> {
+    let misuse = || Misuse {
+        code: "bad-arguments",
+        message: format!("{server:?} is not a server: use ws://HOST:PORT or wss://HOST[:PORT]"),
+    };
+    let random = |bytes: &mut [u8]| {
+        getrandom::fill(bytes).map_err(|error| Misuse { code: "no-randomness", message: error.to_string() })
+    };
+    let (plain, authority) = match server.split_once("://") {
+        Some(("ws", authority)) => (true, authority),
+        Some(("wss", authority)) => (false, authority),
+        Some(_) | None => return Err(misuse()),
+    };
+    let mut key = [0; 16];
+    random(&mut key)?;
+    let room = match room {
+        Some(room) => room,
+        None => parlor_client::fresh_room().map_err(|message| Misuse { code: "no-randomness", message })?,
+    };
+    let link = RoomLink { authority: authority.trim_end_matches('/').into(), room, plain, key: LinkKey(key) };
+    // What is printed must be what `join` accepts.
+    let text = link.to_string();
+    text.parse::<RoomLink>().map_err(|_| misuse())?;
+    write_line(&text);
+    Ok(())
+}
+
+fn run(join: Join) -> Result<(), Misuse> {
+    let text = if join.link == "-" { first_line()? } else { join.link.clone() };
+    let link: RoomLink = text.parse().map_err(|error: parlor_protocol::LinkError| Misuse {
+        code: "bad-link",
+        message: error.to_string(),
+    })?;
+    let secret = secret(join.profile.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Misuse { code: "no-runtime", message: error.to_string() })?;
+    runtime.block_on(call(join, link, secret));
+    // A device that hangs in the system must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(300));
+    Ok(())
+}
+
+fn first_line() -> Result<String, Misuse> {
+    let mut line = String::new();
+    match std::io::stdin().lock().read_line(&mut line) {
+        Ok(_) => Ok(line),
+        Err(error) => Err(Misuse { code: "bad-link", message: format!("no link on standard input: {error}") }),
+    }
+}
+
+fn secret(profile: Option<&str>) -> Result<ProfileSecret, Misuse> {
+    let misuse = |message: String| Misuse { code: "bad-profile", message };
+    match profile {
+        Some(name) => {
+            let folder = profile::folder(name).map_err(|error| misuse(error.to_string()))?;
+            profile::secret(&folder).map_err(|error| misuse(error.to_string()))
+        }
+        None => ProfileSecret::generate().map_err(|error| misuse(error.to_string())),
+    }
+}
+
+async fn call(join: Join, link: RoomLink, secret: ProfileSecret) {
+    let options = Options {
+        secret,
+        settings: Settings { name: join.name, ..Settings::default() },
+        devices: DeviceOverrides {
+            camera: Some(join.camera),
+            microphone: Some(join.microphone),
+            speaker: Some(join.speaker),
+        },
+        bind: std::env::var("PARLOR_BIND").ok().and_then(|address| address.parse().ok()),
+        decode: match join.decode {
+            DecodeArgument::All => Decode::All,
+            DecodeArgument::None => Decode::None,
+        },
+        lobby: false,
+        timings: Timings::default(),
+        network: None,
+    };
+    let (client, mut events) = Client::spawn(options);
+    client.ui(UiCommand::Join { link: link.to_string() });
+
+    let mut lines = lines();
+    let mut reading = true;
+    let deadline = tokio::time::sleep(join.seconds.map_or(Duration::MAX, Duration::from_secs));
+    tokio::pin!(deadline);
+    let stop = stop_signal();
+    tokio::pin!(stop);
+    let mut leaving = false;
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(ClientEvent::Headless(line)) => {
+                    let end = matches!(line.event, HeadlessEvent::Left { .. });
+                    if !print(&line) || end {
+                        break;
+                    }
+                }
+                Some(ClientEvent::Ui(_) | ClientEvent::SettingsChanged(_) | ClientEvent::CopyText(_)) => {}
+                None => break,
+            },
+            line = lines.recv(), if reading => match line {
+                Some(line) => command(&client, &line),
+                None => reading = false,
+            },
+            () = &mut deadline, if !leaving => {
+                leaving = true;
+                client.ui(UiCommand::Leave);
+            }
+            () = &mut stop, if !leaving => {
+                leaving = true;
+                client.ui(UiCommand::Leave);
+            }
+        }
+    }
+    client.close().await;
+}
+
+/// Standard input, line by line, read on a thread of its own: a read cannot be called off.
+fn lines() -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel(64);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+fn command(client: &Client, line: &str) {
+    if line.trim().is_empty() {
+        return;
+    }
+    let bad = |message: String| client.report("bad-command", message);
+    match serde_json::from_str(line) {
+        Ok(HeadlessCommand::Chat { text }) => client.ui(UiCommand::SendChat { text }),
+        Ok(HeadlessCommand::Camera { on }) => client.ui(UiCommand::SetCamera { on }),
+        Ok(HeadlessCommand::Microphone { on }) => client.ui(UiCommand::SetMicrophone { on }),
+        Ok(HeadlessCommand::Device { kind, spec }) => match overrides(kind, &spec) {
+            Ok(devices) => client.use_devices(devices),
+            Err(message) => bad(message),
+        },
+        Ok(HeadlessCommand::Retry { peer }) => client.ui(UiCommand::Retry { peer }),
+        Ok(HeadlessCommand::Leave) => client.ui(UiCommand::Leave),
+        Err(error) => bad(format!("this line is not a command: {error}")),
+    }
+}
+
+fn overrides(kind: DeviceKind, spec: &str) -> Result<DeviceOverrides, String> {
+    let mut devices = DeviceOverrides::default();
+    match kind {
+        DeviceKind::Camera => devices.camera = Some(spec.parse().map_err(text)?),
+        DeviceKind::Microphone => devices.microphone = Some(spec.parse().map_err(text)?),
+        DeviceKind::Speaker => devices.speaker = Some(spec.parse().map_err(text)?),
+    }
+    Ok(devices)
+}
+
+fn text(error: parlor_protocol::device::SpecError) -> String {
+    error.to_string()
+}
+
+/// Whether it could be written: a reader that is gone ends the call.
+fn print(line: &EventLine) -> bool {
+    match serde_json::to_string(line) {
+        Ok(text) => write_line(&text),
+        Err(error) => {
+            tracing::error!(%error, "an event could not be written");
+            true
+        }
+    }
+}
+
+fn write_line(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()).is_ok()
+}
+
+/// Until somebody asks the process to stop.
+async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+            }
+        }
+    }
+    // Without a handler for it the process ends the hard way, which the others survive.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,403 @@
+//! The devices in use: opened, changed and closed here; what they give is offered to every session through taps.
+
+use std::{sync::Arc, time::Duration};
+
+use parlor_media::{
+    audio::{self, AudioEvent, Microphone, Speaker},
+    video::{self, Camera, CameraEvent, Rendition},
+};
+use parlor_protocol::{
+    device::{CameraSpec, DeviceKind, MicrophoneSpec, SpeakerSpec, VideoFormat},
+    ui::{DeviceChoice, DeviceTrouble, Devices, Picker, Settings},
+};
+use tokio::sync::{mpsc, watch};
+
+use crate::{DeviceOverrides, words};
+
+/// Device events that may wait; devices tell of changes, not of data.
+const EVENTS: usize = 64;
+/// How often the lists of devices are read anew while people can see them.
+const LIST_EVERY: Duration = Duration::from_secs(2);
+/// What a session starts to send with, before its path is known.
+const START_BITRATE: u32 = 800_000;
+/// Below this a picture of this size says nothing.
+const LEAST_BITRATE: u32 = 100_000;
+/// Above this a 720p picture does not get better to the eye.
+const MOST_BITRATE: u32 = 2_500_000;
+
+/// What devices tell the owner task.
+pub(crate) enum DeviceEvent {
+    Camera(CameraEvent),
+    Lists(Lists),
+    Microphone(AudioEvent),
+    Speaker(AudioEvent),
+}
+
+/// All devices there are: id and name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lists {
+    cameras: Vec<(String, String)>,
+    microphones: Vec<(String, String)>,
+    speakers: Vec<(String, String)>,
+}
+
+/// What sessions take from the devices, whichever they are at the moment.
+#[derive(Clone)]
+pub(crate) struct Taps {
+    pub(crate) camera: watch::Receiver<Option<Arc<Camera>>>,
+    pub(crate) rendition: watch::Receiver<Option<Arc<Rendition>>>,
+    pub(crate) microphone: watch::Receiver<Option<Arc<Microphone>>>,
+    pub(crate) speaker: watch::Receiver<Option<Arc<Speaker>>>,
+}
+
+/// The devices of a client.
+pub(crate) struct Bay {
+    camera: Slot<CameraSpec, Camera>,
+    microphone: Slot<MicrophoneSpec, Microphone>,
+    speaker: Slot<SpeakerSpec, Speaker>,
+    rendition: watch::Sender<Option<Arc<Rendition>>>,
+    events: mpsc::Sender<DeviceEvent>,
+    bitrate: u32,
+    /// In a call or in a lobby with a preview.
+    open: bool,
+    camera_on: bool,
+    muted: bool,
+    /// Pictures really come.
+    pub(crate) picture: bool,
+}
+
+/// One kind of device: what is wanted, what is open, what people see of it.
+struct Slot<S, D> {
+    spec: S,
+    device: watch::Sender<Option<Arc<D>>>,
+    picker: Picker,
+}
+
+impl<S: ToString, D> Slot<S, D> {
+    fn new(spec: S) -> Self {
+        let picker = Picker { chosen: spec.to_string(), ..Picker::default() };
+        Self { spec, device: watch::Sender::new(None), picker }
+    }
+
+    fn choose(&mut self, spec: S) {
+        self.picker.chosen = spec.to_string();
+        self.picker.problem = None;
+        self.spec = spec;
+    }
+
+    fn trouble(&mut self, kind: DeviceKind, trouble: DeviceTrouble) {
+        self.picker.problem = Some(words::device(kind, trouble));
+    }
+}
+
+impl Bay {
+    pub(crate) fn new(settings: &Settings, overrides: &DeviceOverrides) -> (Self, mpsc::Receiver<DeviceEvent>) {
+        let (events, inbox) = mpsc::channel(EVENTS);
+        let bay = Self {
+            camera: Slot::new(pick(&overrides.camera, &settings.camera, CameraSpec::Device(None))),
+            microphone: Slot::new(pick(&overrides.microphone, &settings.microphone, MicrophoneSpec::Device(None))),
+            speaker: Slot::new(pick(&overrides.speaker, &settings.speaker, SpeakerSpec::Device(None))),
+            rendition: watch::Sender::new(None),
+            events,
+            bitrate: START_BITRATE,
+            open: false,
+            camera_on: settings.camera_on,
+            muted: !settings.microphone_on,
+            picture: false,
+        };
+        (bay, inbox)
+    }
+
+    pub(crate) fn taps(&self) -> Taps {
+        Taps {
+            camera: self.camera.device.subscribe(),
+            rendition: self.rendition.subscribe(),
+            microphone: self.microphone.device.subscribe(),
+            speaker: self.speaker.device.subscribe(),
+        }
+    }
+
+    pub(crate) fn view(&self) -> Devices {
+        Devices {
+            camera: self.camera.picker.clone(),
+            microphone: self.microphone.picker.clone(),
+            speaker: self.speaker.picker.clone(),
+        }
+    }
+
+    /// Opens what is wanted. Does nothing to what is open already.
+    pub(crate) fn open(&mut self) {
+        if self.open {
+            return;
+        }
+        self.open = true;
+        self.open_camera();
+        self.open_microphone();
+        self.open_speaker();
+    }
+
+    /// Lets all devices go.
+    pub(crate) fn close(&mut self) {
+        self.open = false;
+        self.close_camera();
+        self.microphone.device.send_replace(None);
+        self.speaker.device.send_replace(None);
+    }
+
+    /// Turns the camera on or off; off lets the device go, so that its light goes out.
+    pub(crate) fn set_camera(&mut self, on: bool) {
+        self.camera_on = on;
+        if !on {
+            self.close_camera();
+            self.camera.picker.problem = None;
+        } else if self.open && self.camera.device.borrow().is_none() {
+            self.open_camera();
+        }
+    }
+
+    /// Turns the microphone on or off; off keeps the device, so that speaking while muted is noticed.
+    pub(crate) fn set_microphone(&mut self, on: bool) {
+        self.muted = !on;
+        if let Some(microphone) = self.microphone.device.borrow().as_ref() {
+            microphone.set_muted(!on);
+        }
+    }
+
+    /// Uses another device from now on.
+    pub(crate) fn choose(&mut self, kind: DeviceKind, spec: &str) -> Result<(), parlor_protocol::device::SpecError> {
+        let mut overrides = DeviceOverrides::default();
+        match kind {
+            DeviceKind::Camera => overrides.camera = Some(spec.parse()?),
+            DeviceKind::Microphone => overrides.microphone = Some(spec.parse()?),
+            DeviceKind::Speaker => overrides.speaker = Some(spec.parse()?),
+        }
+        self.use_devices(overrides);
+        Ok(())
+    }
+
+    /// Uses other devices from now on, where any are named.
+    pub(crate) fn use_devices(&mut self, devices: DeviceOverrides) {
+        if let Some(spec) = devices.camera {
+            self.close_camera();
+            self.camera.choose(spec);
+            if self.open && self.camera_on {
+                self.open_camera();
+            }
+        }
+        if let Some(spec) = devices.microphone {
+            self.microphone.device.send_replace(None);
+            self.microphone.choose(spec);
+            if self.open {
+                self.open_microphone();
+            }
+        }
+        if let Some(spec) = devices.speaker {
+            self.speaker.device.send_replace(None);
+            self.speaker.choose(spec);
+            if self.open {
+                self.open_speaker();
+            }
+        }
+    }
+
+    /// Takes note of what a device told.
+    pub(crate) fn handle(&mut self, event: DeviceEvent) {
+        match event {
+            DeviceEvent::Camera(CameraEvent::Started { format, .. }) => {
+                self.camera.picker.problem = None;
+                self.picture = true;
+                self.start_rendition(format);
+            }
+            DeviceEvent::Camera(CameraEvent::Trouble { trouble, detail }) => {
+                tracing::info!(?trouble, detail, "the camera is in trouble");
+                self.camera.trouble(DeviceKind::Camera, trouble);
+                self.picture = false;
+            }
+            DeviceEvent::Camera(CameraEvent::Recovered) => {
+                self.camera.picker.problem = None;
+                self.picture = true;
+            }
+            DeviceEvent::Lists(lists) => self.list(lists),
+            DeviceEvent::Microphone(AudioEvent::Started { .. } | AudioEvent::Recovered) => {
+                self.microphone.picker.problem = None;
+            }
+            DeviceEvent::Microphone(AudioEvent::Trouble { trouble, detail }) => {
+                tracing::info!(?trouble, detail, "the microphone is in trouble");
+                self.microphone.trouble(DeviceKind::Microphone, trouble);
+            }
+            DeviceEvent::Speaker(AudioEvent::Started { .. } | AudioEvent::Recovered) => {
+                self.speaker.picker.problem = None;
+            }
+            DeviceEvent::Speaker(AudioEvent::Trouble { trouble, detail }) => {
+                tracing::info!(?trouble, detail, "the speaker is in trouble");
+                self.speaker.trouble(DeviceKind::Speaker, trouble);
+            }
+        }
+    }
+
+    /// What all paths together leave for one picture, in bits a second.
+    pub(crate) fn set_bitrate(&mut self, bitrate: u32) {
+        self.bitrate = bitrate.clamp(LEAST_BITRATE, MOST_BITRATE);
+        if let Some(rendition) = self.rendition.borrow().as_ref() {
+            rendition.set_bitrate(self.bitrate);
+        }
+    }
+
+    /// The encoder goes with the sessions: another room starts carefully again.
+    pub(crate) fn reset_bitrate(&mut self) {
+        self.set_bitrate(START_BITRATE);
+    }
+
+    /// How much of the sound that we send is lost, 0 to 1.
+    pub(crate) fn set_loss(&self, loss: f64) {
+        if let Some(microphone) = self.microphone.device.borrow().as_ref() {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a percentage")]
+            microphone.set_expected_loss((loss.clamp(0.0, 0.5) * 100.0).round() as u8);
+        }
+    }
+
+    /// Loudness at the microphone, 0 to 1; muted or not.
+    pub(crate) fn microphone_level(&self) -> f32 {
+        self.microphone.device.borrow().as_ref().map_or(0.0, |microphone| microphone.level())
+    }
+
+    /// The encoder, while the camera is on.
+    pub(crate) fn rendition(&self) -> Option<Arc<Rendition>> {
+        self.rendition.borrow().clone()
+    }
+
+    fn open_camera(&mut self) {
+        if !self.camera_on || self.camera.spec == CameraSpec::None {
+            return;
+        }
+        let (sender, receiver) = mpsc::channel(EVENTS);
+        self.forward(receiver, DeviceEvent::Camera);
+        let camera = Camera::open(self.camera.spec.clone(), VideoFormat::default(), sender);
+        self.camera.device.send_replace(Some(Arc::new(camera)));
+    }
+
+    fn close_camera(&mut self) {
+        self.picture = false;
+        self.rendition.send_replace(None);
+        self.camera.device.send_replace(None);
+    }
+
+    fn start_rendition(&mut self, format: VideoFormat) {
+        let Some(camera) = self.camera.device.borrow().clone() else { return };
+        let rendition = Rendition::spawn(camera.latest(), format, self.bitrate);
+        self.rendition.send_replace(Some(Arc::new(rendition)));
+    }
+
+    fn open_microphone(&mut self) {
+        if self.microphone.spec == MicrophoneSpec::None {
+            return;
+        }
+        let (sender, receiver) = mpsc::channel(EVENTS);
+        self.forward(receiver, DeviceEvent::Microphone);
+        let microphone = Microphone::open(self.microphone.spec.clone(), sender);
+        microphone.set_muted(self.muted);
+        self.microphone.device.send_replace(Some(Arc::new(microphone)));
+    }
+
+    fn open_speaker(&mut self) {
+        let (sender, receiver) = mpsc::channel(EVENTS);
+        self.forward(receiver, DeviceEvent::Speaker);
+        let speaker = Speaker::open(self.speaker.spec.clone(), sender);
+        self.speaker.device.send_replace(Some(Arc::new(speaker)));
+    }
+
+    /// Hands a device's events on until the device is gone.
+    fn forward<T: Send + 'static>(&self, mut from: mpsc::Receiver<T>, wrap: fn(T) -> DeviceEvent) {
+        let to = self.events.clone();
+        tokio::spawn(async move {
+            while let Some(event) = from.recv().await {
+                if to.send(wrap(event)).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    fn list(&mut self, lists: Lists) {
+        self.camera.picker.choices = choices(lists.cameras, &self.camera.picker.chosen, "camera");
+        self.microphone.picker.choices = choices(lists.microphones, &self.microphone.picker.chosen, "microphone");
+        self.speaker.picker.choices = choices(lists.speakers, &self.speaker.picker.chosen, "speaker");
+    }
+}
+
+/// Reads the lists of devices every two seconds, and tells when they change.
+pub(crate) fn watch_lists(events: &Bay) {
+    let events = events.events.clone();
+    tokio::spawn(async move {
+        let mut known = None;
+        loop {
+            // Asking the system may take a while, and a driver may hang: never on the runtime's own threads.
+            let Ok(lists) = tokio::task::spawn_blocking(read_lists).await else { return };
+            if known.as_ref() != Some(&lists) {
+                let told = Lists {
+                    cameras: lists.cameras.clone(),
+                    microphones: lists.microphones.clone(),
+                    speakers: lists.speakers.clone(),
+                };
+                if events.send(DeviceEvent::Lists(told)).await.is_err() {
+                    return;
+                }
+                known = Some(lists);
+            }
+            tokio::time::sleep(LIST_EVERY).await;
+            if events.is_closed() {
+                return;
+            }
+        }
+    });
+}
+
+fn read_lists() -> Lists {
+    Lists { cameras: video::cameras(), microphones: audio::microphones(), speakers: audio::speakers() }
+}
+
+/// What a person can choose from; the device in use is among it even when the system does not list it.
+fn choices(listed: Vec<(String, String)>, chosen: &str, kind: &str) -> Vec<DeviceChoice> {
+    let mut choices = vec![DeviceChoice { spec: "device".into(), name: format!("Default {kind}") }];
+    choices.extend(listed.into_iter().map(|(id, name)| DeviceChoice { spec: format!("device:{id}"), name }));
+    if !choices.iter().any(|choice| choice.spec == chosen) {
+        choices.push(DeviceChoice { spec: chosen.to_owned(), name: synthetic_name(chosen) });
+    }
+    choices
+}
+
+fn synthetic_name(spec: &str) -> String {
+    match spec.split_once(':').map_or(spec, |(kind, _)| kind) {
+        "pattern" => "Test picture".into(),
+        "tone" => "Test tone".into(),
+        "file" => "A file".into(),
+        "none" => "None".into(),
+        _ => "Unplugged device".into(),
+    }
+}
+
+/// The override, or the settings' spec, or the usual. A spec that is none (an edited settings file) is the usual.
+fn pick<S: Clone + std::str::FromStr>(given: &Option<S>, settings: &str, usual: S) -> S {
+    given.clone().or_else(|| settings.parse().ok()).unwrap_or(usual)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_in_use_is_always_among_the_choices() {
+        let choices = choices(vec![("a".into(), "Cam".into())], "pattern:640x360@30", "camera");
+        let names: Vec<_> = choices.iter().map(|choice| choice.name.as_str()).collect();
+        assert_eq!(names, ["Default camera", "Cam", "Test picture"]);
+    }
+
+    #[test]
+    fn overrides_stand_above_settings_and_nonsense_below_the_usual() {
+        let usual = CameraSpec::Device(None);
+        assert_eq!(pick(&Some(CameraSpec::None), "device:a", usual.clone()), CameraSpec::None);
+        assert_eq!(pick(&None, "device:a", usual.clone()), CameraSpec::Device(Some("a".into())));
+        assert_eq!(pick(&None, "nonsense", usual.clone()), usual);
+        assert_eq!(pick(&None, "", usual.clone()), usual);
+    }
+}

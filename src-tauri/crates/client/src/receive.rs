@@ -1,0 +1,338 @@
+//! From one session to the eyes and ears: pictures to the window or a decoder, sound to the speaker.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError, RwLock, mpsc as blocking},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use parlor_engine::{Session, SessionCommand};
+use parlor_media::{
+    audio::{PeerAudio, Speaker},
+    video::{Assembled, Assembler, Vp8Decoder},
+};
+use parlor_protocol::{
+    frame::{FrameCodec, FrameHeader},
+    headless::{AudioInStats, VideoInStats},
+    media::{RtpReceived, TrackRole},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time,
+};
+
+use crate::{
+    Decode, FrameSink,
+    stats::{MediaTime, Pictures},
+};
+
+/// RTP packets that may wait for a session's receiver; the engine drops what does not fit, which is then loss.
+pub(crate) const PACKETS: usize = 1024;
+/// Frames that may wait for the decoder. More means that it cannot keep up: it goes on at the next key frame.
+const DECODE_AHEAD: usize = 8;
+/// How long nothing may come before a live track is stalled (`media_stall` of the timings decides what that means).
+const FLOW_TICK: Duration = Duration::from_millis(250);
+
+/// Where pictures for the window go; empty until a window is attached.
+pub(crate) type Sink = Arc<RwLock<Option<Arc<dyn FrameSink>>>>;
+
+/// What a receiver tells the owner task.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Note {
+    /// The first sound was put into the jitter buffer.
+    FirstAudio,
+    /// The first picture since the camera was turned on can be shown.
+    FirstFrame { role: TrackRole, width: u32, height: u32 },
+    /// Nothing came for a while, or something comes again.
+    Flow { stalled: bool },
+}
+
+/// How a session's receiver is made.
+pub(crate) struct Receiving {
+    pub(crate) id: u64,
+    pub(crate) tile: u32,
+    pub(crate) decode: Decode,
+    pub(crate) stall: Duration,
+    pub(crate) sink: Sink,
+    pub(crate) speaker: watch::Receiver<Option<Arc<Speaker>>>,
+    pub(crate) notes: mpsc::Sender<(u64, Note)>,
+}
+
+/// Figures that are read from outside while the receiver runs.
+#[derive(Default)]
+pub(crate) struct Shared {
+    pictures: Mutex<Pictures>,
+    audio: Mutex<Option<Arc<PeerAudio>>>,
+}
+
+impl Shared {
+    pub(crate) fn video(&self, now: Instant) -> VideoInStats {
+        lock(&self.pictures).read(now)
+    }
+
+    pub(crate) fn audio(&self) -> AudioInStats {
+        let audio = lock(&self.audio).clone();
+        audio.map_or_else(AudioInStats::default, |audio| {
+            let stats = audio.stats();
+            AudioInStats {
+                level_dbfs: stats.level_dbfs,
+                concealed_ratio: stats.concealed_ratio,
+                buffer_ms: stats.buffer_ms,
+                lost: stats.lost,
+            }
+        })
+    }
+
+    /// Loudness, 0 to 1.
+    pub(crate) fn level(&self) -> f32 {
+        lock(&self.audio).as_ref().map_or(0.0, |audio| audio.level())
+    }
+
+    /// The camera was turned off: the pause to come is no freeze.
+    pub(crate) fn pause(&self) {
+        lock(&self.pictures).pause();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // Nothing is left half-done under these locks, so a panic elsewhere does not spoil what they hold.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts a receiver; it ends with the media queue of its session.
+pub(crate) fn spawn(
+    setup: Receiving,
+    session: Arc<Session>,
+    media: mpsc::Receiver<(u64, TrackRole, RtpReceived, Instant)>,
+) -> (JoinHandle<()>, Arc<Shared>) {
+    let shared = Arc::new(Shared::default());
+    let receiver = Receiver {
+        screen: Screen::new(&setup, &shared, Arc::downgrade(&session)),
+        assembler: Assembler::new(),
+        ears: None,
+        heard: false,
+        stalled: false,
+        last: Instant::now(),
+        shared: Arc::clone(&shared),
+        session,
+        setup,
+    };
+    (tokio::spawn(receiver.run(media)), shared)
+}
+
+struct Receiver {
+    setup: Receiving,
+    session: Arc<Session>,
+    shared: Arc<Shared>,
+    assembler: Assembler,
+    screen: Screen,
+    ears: Option<Arc<PeerAudio>>,
+    heard: bool,
+    stalled: bool,
+    last: Instant,
+}
+
+impl Receiver {
+    async fn run(mut self, mut media: mpsc::Receiver<(u64, TrackRole, RtpReceived, Instant)>) {
+        let mut tick = time::interval(FLOW_TICK);
+        tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        self.listen();
+        loop {
+            let wake = self.assembler.poll_timeout();
+            tokio::select! {
+                packet = media.recv() => match packet {
+                    Some((_, role, packet, at)) => self.packet(role, packet, at),
+                    None => return,
+                },
+                () = sleep_until(wake) => {}
+                _ = tick.tick() => self.flow(Instant::now()),
+                changed = self.setup.speaker.changed() => match changed {
+                    Ok(()) => self.listen(),
+                    Err(_) => return,
+                },
+            }
+            self.pictures(Instant::now());
+        }
+    }
+
+    /// Takes a place at the speaker, which may be another one than before.
+    fn listen(&mut self) {
+        let speaker = self.setup.speaker.borrow_and_update().clone();
+        self.ears = speaker.map(|speaker| Arc::new(speaker.peer(self.setup.id)));
+        lock(&self.shared.audio).clone_from(&self.ears);
+    }
+
+    fn packet(&mut self, role: TrackRole, packet: RtpReceived, at: Instant) {
+        self.last = at;
+        match role {
+            TrackRole::Camera => self.assembler.push(packet, at),
+            TrackRole::Microphone => {
+                if let Some(ears) = &self.ears {
+                    ears.push(packet, at);
+                }
+                if !self.heard {
+                    self.heard = true;
+                    self.note(Note::FirstAudio);
+                }
+            }
+            // Nobody shares a screen yet: these lines are negotiated and silent.
+            TrackRole::Screen | TrackRole::ScreenAudio => {}
+        }
+    }
+
+    fn pictures(&mut self, now: Instant) {
+        while let Some(assembled) = self.assembler.poll(now) {
+            match assembled {
+                Assembled::Frame(frame) => {
+                    if !self.screen.show(frame.data, frame.key, frame.timestamp, frame.size) {
+                        self.want_key();
+                    }
+                }
+                Assembled::KeyFrameNeeded => self.want_key(),
+            }
+        }
+    }
+
+    fn want_key(&self) {
+        // A full queue means that the session is in worse trouble than a missing picture.
+        let _full = self.session.command(SessionCommand::RequestKeyFrame { role: TrackRole::Camera });
+    }
+
+    fn flow(&mut self, now: Instant) {
+        let stalled = now.saturating_duration_since(self.last) >= self.setup.stall;
+        if stalled != self.stalled {
+            self.stalled = stalled;
+            self.note(Note::Flow { stalled });
+        }
+    }
+
+    fn note(&self, note: Note) {
+        if self.setup.notes.try_send((self.setup.id, note)).is_err() {
+            tracing::warn!(?note, "a note on media was dropped");
+        }
+    }
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(at) => time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Where whole frames go: to the window as they are, or through a decoder on a thread of its own.
+struct Screen {
+    tile: u32,
+    id: u64,
+    way: Way,
+    time: MediaTime,
+    size: Option<(u32, u32)>,
+    shared: Arc<Shared>,
+    notes: mpsc::Sender<(u64, Note)>,
+}
+
+enum Way {
+    Decoder(blocking::SyncSender<Frame>),
+    Nowhere,
+    Window(Sink),
+}
+
+struct Frame {
+    data: Bytes,
+    time_us: u64,
+}
+
+impl Screen {
+    fn new(setup: &Receiving, shared: &Arc<Shared>, session: std::sync::Weak<Session>) -> Self {
+        let way = match setup.decode {
+            Decode::All => Way::Decoder(decoder(setup, Arc::clone(shared), session)),
+            Decode::None => Way::Nowhere,
+            Decode::Window => Way::Window(Arc::clone(&setup.sink)),
+        };
+        Self {
+            tile: setup.tile,
+            id: setup.id,
+            way,
+            time: MediaTime::default(),
+            size: None,
+            shared: Arc::clone(shared),
+            notes: setup.notes.clone(),
+        }
+    }
+
+    /// Whether it was taken; where not, a key frame is needed to go on.
+    fn show(&mut self, data: Bytes, key: bool, timestamp: u32, size: Option<(u32, u32)>) -> bool {
+        let time_us = self.time.micros(timestamp);
+        let first = self.size.is_none() && size.is_some();
+        self.size = size.or(self.size);
+        let Some((width, height)) = self.size else { return true };
+        match &self.way {
+            Way::Decoder(decoder) => decoder.try_send(Frame { data, time_us }).is_ok(),
+            Way::Nowhere => true,
+            Way::Window(sink) => {
+                let header = header(FrameCodec::Vp8, key, self.tile, (width, height), time_us);
+                if let Some(sink) = sink.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                    sink.frame(header, &data);
+                }
+                lock(&self.shared.pictures).shown(width, height, Instant::now());
+                if first {
+                    let _full = self.notes.try_send((self.id, Note::FirstFrame { role: TrackRole::Camera, width, height }));
+                }
+                true
+            }
+        }
+    }
+}
+
+fn header(codec: FrameCodec, key: bool, tile: u32, (width, height): (u32, u32), time_us: u64) -> FrameHeader {
+    let side = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
+    FrameHeader { codec, key, mirror: false, tile, width: side(width), height: side(height), time_us }
+}
+
+/// Decodes on a thread of its own until its queue is dropped.
+fn decoder(
+    setup: &Receiving,
+    shared: Arc<Shared>,
+    session: std::sync::Weak<Session>,
+) -> blocking::SyncSender<Frame> {
+    let (sender, frames) = blocking::sync_channel::<Frame>(DECODE_AHEAD);
+    let (id, tile) = (setup.id, setup.tile);
+    let (sink, notes) = (Arc::clone(&setup.sink), setup.notes.clone());
+    let thread = move || {
+        let mut decoder = match Vp8Decoder::new() {
+            Ok(decoder) => decoder,
+            Err(error) => {
+                tracing::error!(%error, "no decoder: this peer's picture stays dark");
+                return;
+            }
+        };
+        let mut first = true;
+        for frame in frames {
+            match decoder.decode(&frame.data) {
+                Ok(Some(picture)) => {
+                    let size = (picture.width, picture.height);
+                    lock(&shared.pictures).shown(size.0, size.1, Instant::now());
+                    if std::mem::take(&mut first) {
+                        let note = Note::FirstFrame { role: TrackRole::Camera, width: size.0, height: size.1 };
+                        let _full = notes.try_send((id, note));
+                    }
+                    if let Some(sink) = sink.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                        sink.frame(header(FrameCodec::I420, true, tile, size, frame.time_us), &picture.data);
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "a frame could not be decoded");
+                    if let Some(session) = session.upgrade() {
+                        let _full = session.command(SessionCommand::RequestKeyFrame { role: TrackRole::Camera });
+                    }
+                }
+            }
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name(format!("decode-{tile}")).spawn(thread) {
+        tracing::error!(%error, "no thread to decode on");
+    }
+    sender
+}

@@ -1,0 +1,466 @@
+//! One room from joining to leaving: the core, its sessions, its signaling, and the queues between them.
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parlor_call::{
+    Call, CallConfig, CallEvent, Command, EngineCommand, EngineEvent, Input, Output, RoomView, SessionKey,
+    SignalingInput,
+};
+use parlor_engine::{IceTimings, Session, SessionCommand, SessionEvent, SessionOptions};
+use parlor_protocol::{
+    InstanceId, PeerId, RoomLink,
+    headless::{SendStats, SessionStats, VideoOutStats},
+    media::{MediaState, TrackRole},
+    session::SessionState,
+    signal::IceServer,
+    ui::{PeerLevel, Settings},
+};
+use parlor_signaling::{Credentials, Signaling, SignalingEvent, WebsocketDriver};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use crate::{
+    Decode, Timings,
+    clock::{Clock, wall_ms},
+    devices::Taps,
+    receive::{self, Note, Receiving, Shared, Sink},
+    send::Sending,
+};
+
+/// Events of all sessions together that may wait. An engine whose events do not fit gives its session up.
+const ENGINE_EVENTS: usize = 1024;
+/// Events of signaling that may wait; its task waits when they are full, and the socket behind it.
+const SIGNALING_EVENTS: usize = 256;
+/// Notes of the receivers that may wait; a note more is dropped with a log line.
+const NOTES: usize = 256;
+/// From here on somebody is talking, on the scale of the level meters.
+const SPEAKING_LEVEL: f32 = 0.3;
+
+/// What a room is made with.
+pub(crate) struct Setup<'a> {
+    pub(crate) link: RoomLink,
+    pub(crate) secret: &'a parlor_identity::ProfileSecret,
+    pub(crate) instance: InstanceId,
+    pub(crate) seed: u64,
+    pub(crate) settings: &'a Settings,
+    pub(crate) hue: u16,
+    pub(crate) media: MediaState,
+    pub(crate) timings: Timings,
+    pub(crate) bind: Option<IpAddr>,
+    pub(crate) network: Option<parlor_engine::Network>,
+    pub(crate) decode: Decode,
+    pub(crate) sink: Sink,
+    pub(crate) taps: Taps,
+    pub(crate) clock: Clock,
+}
+
+/// What the owner task must hear of.
+pub(crate) enum RoomEvent {
+    /// Of the core.
+    Call(CallEvent),
+    /// Somebody's first sound or picture.
+    First { peer: PeerId, note: Note },
+    /// The other side, or our pacer, needs a key frame of the camera.
+    KeyFrame,
+    /// What paths carry, or how much they lose, changed.
+    Paths,
+    /// Of signaling.
+    Signaling(SignalingNews),
+    /// The view changed.
+    View,
+}
+
+/// What signaling does, for the screens.
+pub(crate) enum SignalingNews {
+    Down { reason: String, retry_in: Duration },
+    Refused { code: parlor_protocol::signal::ErrorCode, message: String },
+    Up { peer: PeerId },
+}
+
+/// A room that we are in, or are entering.
+pub(crate) struct Room {
+    pub(crate) link: RoomLink,
+    pub(crate) since: Instant,
+    call: Call,
+    signaling: Option<Signaling>,
+    sessions: BTreeMap<u64, Live>,
+    ice_servers: Vec<IceServer>,
+    bind: Option<IpAddr>,
+    network: Option<parlor_engine::Network>,
+    timings: Timings,
+    decode: Decode,
+    sink: Sink,
+    taps: Taps,
+    queues: Queues,
+    senders: Senders,
+    news: Vec<RoomEvent>,
+    closing: Vec<JoinHandle<()>>,
+    tiles: BTreeMap<PeerId, u32>,
+}
+
+struct Queues {
+    signaling: mpsc::Receiver<SignalingEvent>,
+    engine: mpsc::Receiver<(u64, SessionEvent)>,
+    notes: mpsc::Receiver<(u64, Note)>,
+}
+
+struct Senders {
+    engine: mpsc::Sender<(u64, SessionEvent)>,
+    notes: mpsc::Sender<(u64, Note)>,
+}
+
+/// A session that lives.
+struct Live {
+    peer: PeerId,
+    session: Arc<Session>,
+    shared: Arc<Shared>,
+    receiving: JoinHandle<()>,
+    _sending: Sending,
+    estimate: u64,
+    loss: f32,
+}
+
+/// Something that came to the room and is not worked in yet.
+pub(crate) enum Arrival {
+    Engine(u64, SessionEvent),
+    Note(u64, Note),
+    Signaling(SignalingEvent),
+    Timeout,
+}
+
+impl Room {
+    pub(crate) fn enter(setup: Setup<'_>) -> Self {
+        let now = Instant::now();
+        let room = setup.link.room.clone();
+        let identity = setup.secret.identity(&room);
+        let (signaling_sender, signaling_events) = mpsc::channel(SIGNALING_EVENTS);
+        let (engine_sender, engine_events) = mpsc::channel(ENGINE_EVENTS);
+        let (notes_sender, notes) = mpsc::channel(NOTES);
+        let url = setup.link.websocket_url();
+        let signaling = Signaling::spawn(
+            move || Box::new(WebsocketDriver::new(url.clone())),
+            room.clone(),
+            setup.link.key.clone(),
+            Credentials { identity: identity.clone(), instance: setup.instance },
+            signaling_sender,
+        );
+        let call = Call::new(
+            CallConfig {
+                identity,
+                instance: setup.instance,
+                room,
+                name: setup.settings.name.clone(),
+                hue: setup.hue,
+                timings: setup.timings,
+                seed: setup.seed,
+                start: setup.clock.origin(),
+                media: setup.media,
+                wall_ms_at_start: wall_ms().saturating_sub(setup.clock.now_ms()),
+            },
+            now,
+        );
+        Self {
+            link: setup.link,
+            since: now,
+            call,
+            signaling: Some(signaling),
+            sessions: BTreeMap::new(),
+            ice_servers: Vec::new(),
+            bind: setup.bind,
+            network: setup.network,
+            timings: setup.timings,
+            decode: setup.decode,
+            sink: setup.sink,
+            taps: setup.taps,
+            queues: Queues { signaling: signaling_events, engine: engine_events, notes },
+            senders: Senders { engine: engine_sender, notes: notes_sender },
+            news: Vec::new(),
+            closing: Vec::new(),
+            tiles: BTreeMap::new(),
+        }
+    }
+
+    /// Waits for the next thing that comes. Safe to call off.
+    pub(crate) async fn arrival(&mut self) -> Arrival {
+        let wake = self.call.poll_timeout();
+        tokio::select! {
+            Some(event) = self.queues.signaling.recv() => Arrival::Signaling(event),
+            Some((id, event)) = self.queues.engine.recv() => Arrival::Engine(id, event),
+            Some((id, note)) = self.queues.notes.recv() => Arrival::Note(id, note),
+            () = sleep_until(wake) => Arrival::Timeout,
+        }
+    }
+
+    /// Works in what came; the news is what the owner task must hear of.
+    pub(crate) fn handle(&mut self, arrival: Arrival) -> Vec<RoomEvent> {
+        match arrival {
+            Arrival::Engine(id, event) => self.engine(id, event),
+            Arrival::Note(id, note) => self.note(id, note),
+            Arrival::Signaling(event) => self.signaling(event),
+            Arrival::Timeout => {
+                self.call.handle_timeout(Instant::now());
+                self.carry_out();
+            }
+        }
+        std::mem::take(&mut self.news)
+    }
+
+    /// Has the core do something.
+    pub(crate) fn command(&mut self, command: Command) -> Vec<RoomEvent> {
+        self.input(Input::Command(command));
+        std::mem::take(&mut self.news)
+    }
+
+    pub(crate) fn view(&self) -> RoomView {
+        self.call.view()
+    }
+
+    pub(crate) fn reconnect_signaling(&self) {
+        if let Some(signaling) = &self.signaling {
+            signaling.reconnect_now();
+        }
+    }
+
+    /// Asks a tile's peer for a key frame.
+    pub(crate) fn request_key_frame(&self, tile: u32) {
+        let peer = self.tiles.iter().find(|(_, number)| **number == tile).map(|(peer, _)| *peer);
+        for live in self.sessions.values().filter(|live| Some(live.peer) == peer) {
+            tell(&live.session, SessionCommand::RequestKeyFrame { role: TrackRole::Camera });
+        }
+    }
+
+    /// The narrowest path's estimate in bits a second, and the worst loss, 0 to 1.
+    pub(crate) fn paths(&self) -> Option<(u64, f32)> {
+        let estimate = self.sessions.values().map(|live| live.estimate).filter(|estimate| *estimate > 0).min()?;
+        let loss = self.sessions.values().map(|live| live.loss).fold(0.0, f32::max);
+        Some((estimate, loss))
+    }
+
+    pub(crate) fn levels(&self) -> Vec<PeerLevel> {
+        let level = |live: &Live| {
+            let level = live.shared.level();
+            PeerLevel { peer: live.peer, level, speaking: level >= SPEAKING_LEVEL }
+        };
+        self.sessions.values().map(level).collect()
+    }
+
+    pub(crate) fn stats(&self, video_out: &VideoOutStats, now: Instant) -> Vec<SessionStats> {
+        let view = self.call.view();
+        let state = |peer| view.tiles.iter().find(|tile| tile.peer == peer).map(|tile| tile.state);
+        let figures = |live: &Live| {
+            let engine = live.session.stats();
+            SessionStats {
+                peer: live.peer,
+                state: state(live.peer).unwrap_or(SessionState::Closed),
+                rtt_ms: (engine.rtt_ms > 0.0).then_some(engine.rtt_ms),
+                pair: (!engine.pair.is_empty()).then(|| engine.pair.clone()),
+                send: SendStats { bitrate: engine.bitrate, estimate: engine.estimate, loss: engine.loss.into() },
+                video_out: video_out.clone(),
+                video_in: live.shared.video(now),
+                audio_in: live.shared.audio(),
+            }
+        };
+        self.sessions.values().map(figures).collect()
+    }
+
+    /// Ends signaling and all sessions; the core has said its goodbyes before.
+    pub(crate) async fn close(mut self) {
+        if let Some(signaling) = self.signaling.take() {
+            signaling.leave().await;
+        }
+        let ids: Vec<_> = self.sessions.keys().copied().collect();
+        for id in ids {
+            self.end(id);
+        }
+        for task in self.closing.drain(..) {
+            // A session that does not close in time is left to its own task.
+            let _late = tokio::time::timeout(Duration::from_millis(300), task).await;
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        self.call.handle(input, Instant::now());
+        self.carry_out();
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(output) = self.call.poll_output() {
+            match output {
+                Output::Engine { session, command } => self.instruct(session, command),
+                Output::Event(event) => self.news.push(RoomEvent::Call(event)),
+                Output::Signal { to, body } => {
+                    if let Some(signaling) = &self.signaling
+                        && signaling.send(to, body).is_err()
+                    {
+                        tracing::warn!("a message to a peer was dropped: signaling is far behind");
+                    }
+                }
+                Output::ViewChanged => self.news.push(RoomEvent::View),
+            }
+        }
+    }
+
+    fn signaling(&mut self, event: SignalingEvent) {
+        let input = match event {
+            SignalingEvent::Down { reason, retry_in } => {
+                let reason = reason.to_string();
+                self.news.push(RoomEvent::Signaling(SignalingNews::Down { reason, retry_in }));
+                SignalingInput::Down { retry_in }
+            }
+            SignalingEvent::Message { from, message } => SignalingInput::Message { from, message },
+            SignalingEvent::PeerBack(address) => SignalingInput::PeerBack(address),
+            SignalingEvent::PeerJoined(member) => SignalingInput::PeerJoined(member),
+            SignalingEvent::PeerLeft { address, reason } => SignalingInput::PeerLeft { address, reason },
+            SignalingEvent::Refused { code, message, fatal } => {
+                self.news.push(RoomEvent::Signaling(SignalingNews::Refused { code, message }));
+                if !fatal {
+                    return;
+                }
+                SignalingInput::Refused { code }
+            }
+            SignalingEvent::Unreadable { from, why } => {
+                tracing::debug!(%why, "a message could not be opened");
+                SignalingInput::Unreadable { from }
+            }
+            SignalingEvent::Up(welcome) => {
+                self.ice_servers = welcome.ice_servers;
+                self.news.push(RoomEvent::Signaling(SignalingNews::Up { peer: welcome.peer }));
+                SignalingInput::Up { peer: welcome.peer, roster: welcome.roster }
+            }
+        };
+        self.input(Input::Signaling(input));
+    }
+
+    fn engine(&mut self, id: u64, event: SessionEvent) {
+        let event = match event {
+            SessionEvent::Estimate { bitrate, loss, .. } => {
+                if let Some(live) = self.sessions.get_mut(&id) {
+                    (live.estimate, live.loss) = (bitrate, loss);
+                    self.news.push(RoomEvent::Paths);
+                }
+                return;
+            }
+            SessionEvent::KeyFrameRequested { role } => {
+                if role == TrackRole::Camera {
+                    self.news.push(RoomEvent::KeyFrame);
+                }
+                return;
+            }
+            SessionEvent::Applied { op } => EngineEvent::Applied { op },
+            SessionEvent::Candidate(candidate) => EngineEvent::Candidate(candidate),
+            SessionEvent::ChannelClosed { label } => EngineEvent::ChannelClosed { label },
+            SessionEvent::ChannelMessage { label, data } => EngineEvent::ChannelMessage { label, data },
+            SessionEvent::ChannelOpen { label } => EngineEvent::ChannelOpen { label },
+            SessionEvent::Connection(state) => {
+                if state == SessionState::Connected {
+                    // What was encoded before now reached nobody here.
+                    self.news.push(RoomEvent::KeyFrame);
+                }
+                EngineEvent::Connection(state)
+            }
+            SessionEvent::Dead { cause } => EngineEvent::Dead { cause },
+            SessionEvent::Description { op, description } => EngineEvent::Description { op, description },
+            SessionEvent::EndOfCandidates { ufrag } => EngineEvent::EndOfCandidates { ufrag },
+            SessionEvent::OpFailed { op, error } => EngineEvent::OpFailed { op, error },
+            SessionEvent::SendRefused { label } => EngineEvent::SendRefused { label },
+            SessionEvent::TrackStarted { role } => EngineEvent::TrackStarted { role },
+        };
+        self.input(Input::Engine { session: SessionKey(id), event });
+    }
+
+    fn note(&mut self, id: u64, note: Note) {
+        let Some(peer) = self.sessions.get(&id).map(|live| live.peer) else { return };
+        match note {
+            Note::FirstAudio => {}
+            Note::FirstFrame { role, .. } => self.input(Input::Command(Command::PictureSeen { peer, role })),
+            Note::Flow { stalled } => {
+                self.input(Input::Command(Command::MediaFlow { peer, stalled }));
+                return;
+            }
+        }
+        self.news.push(RoomEvent::First { peer, note });
+    }
+
+    fn instruct(&mut self, SessionKey(id): SessionKey, command: EngineCommand) {
+        let command = match command {
+            EngineCommand::Open { peer, first_offerer } => return self.open(id, peer, first_offerer),
+            EngineCommand::Close => return self.end(id),
+            EngineCommand::Apply { op, description, rollback } => SessionCommand::Apply { op, description, rollback },
+            EngineCommand::Candidate(candidate) => SessionCommand::Candidate(candidate),
+            EngineCommand::EndOfCandidates => SessionCommand::EndOfCandidates,
+            EngineCommand::Offer { op, ice_restart } => SessionCommand::Offer { op, ice_restart },
+            EngineCommand::Rollback { op } => SessionCommand::Rollback { op },
+            EngineCommand::Send { label, data } => SessionCommand::Send { label: label.to_owned(), data },
+        };
+        if let Some(live) = self.sessions.get(&id) {
+            tell(&live.session, command);
+        }
+    }
+
+    fn open(&mut self, id: u64, peer: PeerId, first_offerer: bool) {
+        let view = self.call.view();
+        let tile = view.tiles.iter().find(|tile| tile.peer == peer).map_or(0, |tile| tile.tile);
+        let (media_sender, media) = mpsc::channel(receive::PACKETS);
+        let options = SessionOptions {
+            first_offerer,
+            bind: self.bind.map_or_else(|| SessionOptions::default().bind, |ip| vec![socket(ip)]),
+            ice_servers: self.ice_servers.clone(),
+            ice: IceTimings {
+                keepalive: self.timings.ice_keepalive,
+                disconnected: self.timings.ice_disconnected,
+                failed: self.timings.ice_failed,
+            },
+            runtime: self.network.clone(),
+            ..SessionOptions::default()
+        };
+        let session = Arc::new(Session::spawn(id, options, self.senders.engine.clone(), media_sender));
+        let receiving = Receiving {
+            id,
+            tile,
+            decode: self.decode,
+            stall: self.timings.media_stall,
+            sink: Arc::clone(&self.sink),
+            speaker: self.taps.speaker.clone(),
+            notes: self.senders.notes.clone(),
+        };
+        let (receiving, shared) = receive::spawn(receiving, Arc::clone(&session), media);
+        self.tiles.insert(peer, tile);
+        let sending = Sending::spawn(&session, &self.taps);
+        let live = Live { peer, session, shared, receiving, _sending: sending, estimate: 0, loss: 0.0 };
+        self.sessions.insert(id, live);
+    }
+
+    fn end(&mut self, id: u64) {
+        let Some(live) = self.sessions.remove(&id) else { return };
+        live.receiving.abort();
+        self.closing.retain(|task| !task.is_finished());
+        let session = live.session;
+        self.closing.push(tokio::spawn(async move { session.close().await }));
+    }
+
+    /// A peer turned its camera off: the pause to come is no freeze.
+    pub(crate) fn pause(&self, peer: PeerId) {
+        self.sessions.values().filter(|live| live.peer == peer).for_each(|live| live.shared.pause());
+    }
+}
+
+fn tell(session: &Session, command: SessionCommand) {
+    if let Err(error) = session.command(command) {
+        tracing::warn!(%error, "a session did not take an instruction");
+    }
+}
+
+fn socket(ip: IpAddr) -> String {
+    std::net::SocketAddr::new(ip, 0).to_string()
+}
+
+async fn sleep_until(wake: Option<(Instant, &'static str)>) {
+    match wake {
+        Some((at, _)) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,136 @@
+//! Figures of what is received: frames, rates, freezes.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use parlor_protocol::headless::VideoInStats;
+
+/// Intervals that the mean is taken over (W3C webrtc-stats, `freezeCount`).
+const INTERVALS: usize = 30;
+/// How much longer than the mean an interval is before it may be a freeze (same source).
+const FREEZE_OVER_MEAN: Duration = Duration::from_millis(150);
+
+/// Counts the pictures of one track.
+#[derive(Debug, Default)]
+pub(crate) struct Pictures {
+    intervals: VecDeque<Duration>,
+    last: Option<Instant>,
+    figures: VideoInStats,
+    /// Frames at the last reading of the rate.
+    counted: u64,
+    read: Option<Instant>,
+}
+
+impl Pictures {
+    /// A picture was shown, or would have been.
+    pub(crate) fn shown(&mut self, width: u32, height: u32, now: Instant) {
+        self.figures.frames += 1;
+        (self.figures.width, self.figures.height) = (width, height);
+        if let Some(last) = self.last.replace(now) {
+            self.interval(now.saturating_duration_since(last));
+        }
+    }
+
+    /// The track was turned off: the pause to come is no freeze.
+    pub(crate) fn pause(&mut self) {
+        self.last = None;
+    }
+
+    /// Figures so far; the rate is that since the last reading.
+    pub(crate) fn read(&mut self, now: Instant) -> VideoInStats {
+        let elapsed = self.read.map_or(0.0, |then| now.saturating_duration_since(then).as_secs_f64());
+        let frames = self.figures.frames - self.counted;
+        #[allow(clippy::cast_precision_loss, reason = "frames of a second")]
+        let fps = if elapsed > 0.0 { frames as f64 / elapsed } else { 0.0 };
+        (self.counted, self.read) = (self.figures.frames, Some(now));
+        VideoInStats { fps, ..self.figures.clone() }
+    }
+
+    fn interval(&mut self, interval: Duration) {
+        if let Some(mean) = self.mean()
+            && interval > (mean * 3).max(mean + FREEZE_OVER_MEAN)
+        {
+            self.figures.freezes += 1;
+            self.figures.freeze_ms += u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
+        }
+        self.intervals.push_back(interval);
+        if self.intervals.len() > INTERVALS {
+            self.intervals.pop_front();
+        }
+    }
+
+    fn mean(&self) -> Option<Duration> {
+        let count = u32::try_from(self.intervals.len()).ok().filter(|count| *count > 0)?;
+        Some(self.intervals.iter().sum::<Duration>() / count)
+    }
+}
+
+/// Makes the 32 bits of an RTP timestamp into a time in microseconds that only grows.
+#[derive(Debug, Default)]
+pub(crate) struct MediaTime {
+    last: Option<(u32, u64)>,
+}
+
+impl MediaTime {
+    /// The time of a 90 kHz timestamp, from 0 at the first.
+    pub(crate) fn micros(&mut self, timestamp: u32) -> u64 {
+        let ticks = match self.last {
+            None => 0,
+            Some((before, ticks)) => {
+                let step = timestamp.wrapping_sub(before);
+                // A step back is an older frame: it takes the newest one's time.
+                if step < u32::MAX / 2 { ticks + u64::from(step) } else { ticks }
+            }
+        };
+        self.last = Some((timestamp, ticks));
+        ticks * 100 / 9
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn play(pictures: &mut Pictures, start: Instant, times: impl Iterator<Item = u64>) {
+        for ms in times {
+            pictures.shown(640, 360, start + Duration::from_millis(ms));
+        }
+    }
+
+    #[test]
+    fn a_long_gap_is_a_freeze_and_a_short_one_is_not() {
+        let (mut pictures, start) = (Pictures::default(), Instant::now());
+        play(&mut pictures, start, (0..30).map(|n| n * 33));
+        play(&mut pictures, start, [1100, 1133, 1700, 1733].into_iter());
+        let figures = pictures.read(start);
+        assert_eq!((figures.frames, figures.freezes, figures.freeze_ms), (34, 1, 567));
+    }
+
+    #[test]
+    fn a_camera_that_was_off_did_not_freeze() {
+        let (mut pictures, start) = (Pictures::default(), Instant::now());
+        play(&mut pictures, start, (0..30).map(|n| n * 33));
+        pictures.pause();
+        play(&mut pictures, start, [9000, 9033].into_iter());
+        assert_eq!(pictures.read(start).freezes, 0);
+    }
+
+    #[test]
+    fn the_rate_is_that_since_the_last_reading() {
+        let (mut pictures, start) = (Pictures::default(), Instant::now());
+        pictures.read(start);
+        play(&mut pictures, start, (0..30).map(|n| n * 33));
+        let fps = pictures.read(start + Duration::from_secs(1)).fps;
+        assert!((fps - 30.0).abs() < 0.1, "{fps}");
+    }
+
+    #[test]
+    fn media_time_grows_over_the_wrap_of_its_counter() {
+        let mut time = MediaTime::default();
+        assert_eq!(time.micros(u32::MAX - 4499), 0);
+        assert_eq!(time.micros(4500), 100_000);
+        assert_eq!(time.micros(4400), 100_000);
+    }
+}

@@ -1,0 +1,113 @@
+//! What the interceptors measure, readable from outside the connection's task.
+
+use std::{
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use parlor_protocol::media::TrackRole;
+
+use crate::inbox::Inbox;
+
+/// One local track's streams (RFC 3550 §3, RFC 4588 §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stream {
+    /// What it carries.
+    pub(crate) role: TrackRole,
+    /// Its packets.
+    pub(crate) ssrc: u32,
+    /// Its retransmissions; pictures only.
+    pub(crate) rtx: Option<u32>,
+}
+
+/// Measurements of one session. Single numbers, each consistent in itself.
+pub(crate) struct Shared {
+    streams: [Stream; 4],
+    inbox: Inbox,
+    estimate: AtomicU64,
+    queue_us: AtomicU32,
+    rtt_us: AtomicU32,
+    /// The newest fraction lost of each stream, in 1/256, in the order of `TrackRole::ALL`.
+    loss: [AtomicU32; 4],
+    /// Packets sent again.
+    pub(crate) retransmitted: AtomicU64,
+    /// Packets asked for again.
+    pub(crate) nacked: AtomicU64,
+    /// Received packets for which the media queue had no room.
+    pub(crate) media_dropped: AtomicU64,
+    /// Packets that were not sent.
+    pub(crate) send_dropped: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(streams: [Stream; 4], start: u64, inbox: Inbox) -> Self {
+        Self {
+            streams,
+            inbox,
+            estimate: AtomicU64::new(start),
+            queue_us: AtomicU32::new(0),
+            rtt_us: AtomicU32::new(0),
+            loss: Default::default(),
+            retransmitted: AtomicU64::new(0),
+            nacked: AtomicU64::new(0),
+            media_dropped: AtomicU64::new(0),
+            send_dropped: AtomicU64::new(0),
+        }
+    }
+
+    /// The local streams, in m-line order.
+    pub(crate) fn streams(&self) -> &[Stream; 4] {
+        &self.streams
+    }
+
+    /// Which local track has this SSRC.
+    pub(crate) fn role(&self, ssrc: u32) -> Option<TrackRole> {
+        self.streams.iter().find(|stream| stream.ssrc == ssrc).map(|stream| stream.role)
+    }
+
+    /// Tells the session that a local track's next picture must be a key frame.
+    pub(crate) fn want_key_frame(&self, role: TrackRole) {
+        self.inbox.key_frame(role);
+    }
+
+    /// Bits per second that the path carries.
+    pub(crate) fn estimate(&self) -> u64 {
+        self.estimate.load(Relaxed)
+    }
+
+    pub(crate) fn set_estimate(&self, bits_per_second: u64) {
+        self.estimate.store(bits_per_second, Relaxed);
+    }
+
+    /// How long the last packet in the pacer will wait.
+    pub(crate) fn queue(&self) -> Duration {
+        Duration::from_micros(self.queue_us.load(Relaxed).into())
+    }
+
+    pub(crate) fn set_queue(&self, delay: Duration) {
+        self.queue_us.store(micros(delay), Relaxed);
+    }
+
+    /// The newest round trip by RTCP; zero before the first.
+    pub(crate) fn rtt(&self) -> Duration {
+        Duration::from_micros(self.rtt_us.load(Relaxed).into())
+    }
+
+    pub(crate) fn set_rtt(&self, rtt: Duration) {
+        self.rtt_us.store(micros(rtt), Relaxed);
+    }
+
+    pub(crate) fn set_loss(&self, role: TrackRole, fraction: u8) {
+        self.loss[role as usize].store(fraction.into(), Relaxed);
+    }
+
+    /// The worst of the streams' newest losses, 0.0 to 1.0.
+    pub(crate) fn loss(&self) -> f32 {
+        let worst = self.loss.iter().map(|loss| loss.load(Relaxed)).max().unwrap_or(0);
+        f32::from(u8::try_from(worst).unwrap_or(u8::MAX)) / 256.0
+    }
+}
+
+fn micros(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
+}

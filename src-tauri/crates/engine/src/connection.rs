@@ -1,0 +1,161 @@
+//! Making the peer connection: codecs, header extensions, ICE, the interceptor chain.
+
+use std::{sync::Arc, time::Duration};
+
+use rtc::{
+    ice::mdns::MulticastDnsMode,
+    interceptor::{
+        CongestionControlBuilder, NackResponderBuilder, ReceiverReportBuilder, SenderReportBuilder, Slot,
+        TwccReceiverBuilder, TwccSenderBuilder,
+    },
+    peer_connection::{configuration::media_engine, transport::RTCDtlsRole},
+    rtp_transceiver::rtp_sender::{
+        RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpHeaderExtensionCapability, RtpCodecKind,
+    },
+};
+use webrtc::{
+    peer_connection::{
+        MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
+        RTCIceServer, Registry, SettingEngine, SettingEngineBuilder,
+    },
+    runtime::Runtime,
+};
+
+use crate::{
+    chain::{BindRtx, Estimator, Nack, Pacer, Shared, Tap},
+    error::EngineError,
+    options::SessionOptions,
+};
+
+/// The interval of connectivity checks: connecting takes about this long after both sides have candidates (RFC 8445 §14.2).
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+/// Checks per candidate pair before it is given up: with the interval, 5 s for candidates that come late.
+const CHECKS: u16 = 100;
+/// Bytes that may wait on one data channel before sending is refused.
+const CHANNEL_BUFFER: usize = 4 * 1024 * 1024;
+/// Sent video packets that are kept for retransmission: more than a second of 4 Mbit/s.
+const RESEND_PACKETS: u16 = 1024;
+/// How often receivers report arrivals for congestion control: a twentieth of a second tells growing delay in time.
+const FEEDBACK_INTERVAL: Duration = Duration::from_millis(50);
+
+const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
+
+/// Makes a connection whose callbacks go to `handler` and whose measurements go to `shared`.
+pub(crate) async fn connect(
+    options: &SessionOptions,
+    runtime: Arc<dyn Runtime>,
+    handler: Arc<dyn PeerConnectionEventHandler>,
+    shared: &Arc<Shared>,
+) -> Result<Arc<dyn PeerConnection>, EngineError> {
+    let first = build(options, runtime.clone(), handler.clone(), shared, mdns(options)).await;
+    // The multicast socket is a luxury: where another program holds the port, names of candidates stay unresolved.
+    match (first, mdns(options)) {
+        (Err(error), MulticastDnsMode::QueryOnly) => {
+            tracing::debug!(%error, "no multicast DNS");
+            build(options, runtime, handler, shared, MulticastDnsMode::Disabled).await
+        }
+        (result, _) => result,
+    }
+}
+
+/// The codec of sound, as offered; its payload type is read again after negotiation.
+pub(crate) fn opus() -> RTCRtpCodec {
+    codec(media_engine::MIME_TYPE_OPUS, 48_000, 2, "minptime=10;useinbandfec=1", &[("transport-cc", "")])
+}
+
+/// The codec of pictures, as offered.
+pub(crate) fn vp8() -> RTCRtpCodec {
+    let feedback = [("nack", ""), ("nack", "pli"), ("ccm", "fir"), ("transport-cc", "")];
+    codec(media_engine::MIME_TYPE_VP8, 90_000, 0, "", &feedback)
+}
+
+fn codec(mime: &str, clock_rate: u32, channels: u16, fmtp: &str, feedback: &[(&str, &str)]) -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: mime.to_owned(),
+        clock_rate,
+        channels,
+        sdp_fmtp_line: fmtp.to_owned(),
+        rtcp_feedback: feedback
+            .iter()
+            .map(|(typ, parameter)| RTCPFeedback { typ: (*typ).to_owned(), parameter: (*parameter).to_owned() })
+            .collect(),
+    }
+}
+
+async fn build(
+    options: &SessionOptions,
+    runtime: Arc<dyn Runtime>,
+    handler: Arc<dyn PeerConnectionEventHandler>,
+    shared: &Arc<Shared>,
+    mdns: MulticastDnsMode,
+) -> Result<Arc<dyn PeerConnection>, EngineError> {
+    let servers = options.ice_servers.iter().map(|server| RTCIceServer {
+        urls: server.urls.clone(),
+        username: server.username.clone().unwrap_or_default(),
+        credential: server.credential.clone().unwrap_or_default(),
+    });
+    let connection = PeerConnectionBuilder::new()
+        .with_configuration(RTCConfigurationBuilder::new().with_ice_servers(servers.collect()).build())
+        .with_media_engine(media()?)
+        .with_setting_engine(settings(options, mdns))
+        .with_interceptor_registry(chain(options, shared))
+        .with_runtime(runtime)
+        .with_handler(handler)
+        .with_udp_addrs(options.bind.clone())
+        .with_data_channel_send_buffer_limit(CHANNEL_BUFFER)
+        .build()
+        .await?;
+    Ok(Arc::new(connection))
+}
+
+fn media() -> Result<MediaEngine, EngineError> {
+    let mut media = MediaEngine::default();
+    let rtx = codec(media_engine::MIME_TYPE_RTX, 90_000, 0, "apt=96", &[]);
+    for (rtp_codec, payload_type, kind) in
+        [(opus(), 111, RtpCodecKind::Audio), (vp8(), 96, RtpCodecKind::Video), (rtx, 97, RtpCodecKind::Video)]
+    {
+        media.register_codec(RTCRtpCodecParameters { rtp_codec, payload_type, ..Default::default() }, kind)?;
+    }
+    for uri in [TRANSPORT_CC, MID] {
+        for kind in [RtpCodecKind::Audio, RtpCodecKind::Video] {
+            media.register_header_extension(RTCRtpHeaderExtensionCapability { uri: uri.to_owned() }, kind, None)?;
+        }
+    }
+    Ok(media)
+}
+
+fn settings(options: &SessionOptions, mdns: MulticastDnsMode) -> SettingEngine {
+    let ice = options.ice;
+    let settings = SettingEngineBuilder::new()
+        .with_ice_timeouts(Some(ice.disconnected), Some(ice.failed), Some(ice.keepalive))
+        .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS))
+        .with_multicast_dns_mode(mdns)
+        // A restart follows a change of network: sockets are bound anew and old addresses forgotten.
+        .with_discard_local_candidates_during_ice_restart(true);
+    // The stack answers later offers with its default DTLS role, whatever was negotiated before (RFC 8842 §5.3): whoever
+    // offered first is the server, so it must go on answering as the server.
+    if options.first_offerer { settings.with_answering_dtls_role(RTCDtlsRole::Server) } else { settings }.build()
+}
+
+fn chain(options: &SessionOptions, shared: &Arc<Shared>) -> Registry {
+    let estimator = Estimator::new(options.rates, Arc::clone(shared));
+    Registry::new()
+        .with(Slot::CongestionControl, BindRtx::new(CongestionControlBuilder::new(estimator).build()))
+        .with(Slot::TwccSender, BindRtx::new(TwccSenderBuilder::new().build()))
+        .with(Slot::Pacer, Pacer::new(options.rates.start, Arc::clone(shared)))
+        .with(Slot::NackResponder, NackResponderBuilder::new().with_size(RESEND_PACKETS).build())
+        .with(Slot::NackGenerator, Nack::new(Arc::clone(shared)))
+        .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(FEEDBACK_INTERVAL).build())
+        .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build())
+        .with(Slot::SenderReport, SenderReportBuilder::new().build())
+        .with(Slot::from(3_500), Tap::new(Arc::clone(shared)))
+}
+
+/// No multicast where every address is loopback: nothing there has a name to ask for.
+fn mdns(options: &SessionOptions) -> MulticastDnsMode {
+    let loopback = |address: &String| {
+        address.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
+    };
+    if options.bind.iter().all(loopback) { MulticastDnsMode::Disabled } else { MulticastDnsMode::QueryOnly }
+}

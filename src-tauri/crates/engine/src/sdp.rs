@@ -1,0 +1,128 @@
+//! Reads descriptions as far as the session must know them, before the stack is given them.
+//!
+//! Owns: which m-lines a description has, and refusing one that would leave the connection half changed. The stack moves
+//! its signaling state before it looks at most of a description, so what it would stumble over is found here first.
+
+use std::collections::BTreeSet;
+
+use parlor_protocol::negotiation::{Description, DescriptionKind};
+use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use webrtc::peer_connection::RTCSessionDescription;
+
+use crate::error::EngineError;
+
+/// Bytes in a description; a call with four tracks needs a tenth.
+const MAX_BYTES: usize = 64 * 1024;
+/// m-lines in a description. Each costs memory for as long as the session lives.
+const MAX_LINES: usize = 32;
+
+/// A description that the stack can take.
+#[derive(Debug, Clone)]
+pub(crate) struct Parsed {
+    /// For the stack.
+    pub(crate) description: RTCSessionDescription,
+    /// The m-lines, without the data channels'.
+    pub(crate) lines: Vec<Line>,
+    /// User fragment of the ICE generation (RFC 8839 §5.4).
+    pub(crate) ufrag: String,
+}
+
+/// One m-line of sound or pictures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) mid: String,
+    pub(crate) kind: RtpCodecKind,
+}
+
+/// Reads the other side's description.
+pub(crate) fn parse(description: &Description) -> Result<Parsed, EngineError> {
+    if description.sdp.len() > MAX_BYTES {
+        return Err(bad("too long"));
+    }
+    let sdp = drop_lines_without_source(&description.sdp);
+    let made = match description.kind {
+        DescriptionKind::Offer => RTCSessionDescription::offer(sdp),
+        DescriptionKind::Answer => RTCSessionDescription::answer(sdp),
+    };
+    let made = made.map_err(|_| bad("not a session description"))?;
+    let session = made.unmarshal().map_err(|_| bad("not a session description"))?;
+    if session.media_descriptions.is_empty() || session.media_descriptions.len() > MAX_LINES {
+        return Err(bad("no m-lines, or too many"));
+    }
+    let mut lines = Vec::new();
+    let mut mids = BTreeSet::new();
+    let mut sources = BTreeSet::new();
+    let mut ufrag = session.attribute("ice-ufrag").cloned().unwrap_or_default();
+    let mut secrets = session.attribute("ice-pwd").is_some();
+    let mut fingerprint = session.attribute("fingerprint").is_some();
+    for media in &session.media_descriptions {
+        let Some(mid) = media.attribute("mid").flatten().filter(|mid| !mid.is_empty()) else {
+            return Err(bad("an m-line without a mid"));
+        };
+        if !mids.insert(mid) {
+            return Err(bad("two m-lines with one mid"));
+        }
+        for source in own_sources(media) {
+            if !sources.insert(source) {
+                return Err(bad("one SSRC on two m-lines"));
+            }
+        }
+        if let Some(value) = media.attribute("ice-ufrag").flatten()
+            && ufrag.is_empty()
+        {
+            ufrag = value.to_owned();
+        }
+        secrets |= media.attribute("ice-pwd").is_some();
+        fingerprint |= media.attribute("fingerprint").is_some();
+        match RtpCodecKind::from(media.media_name.media.as_str()) {
+            kind @ (RtpCodecKind::Audio | RtpCodecKind::Video) => lines.push(Line { mid: mid.to_owned(), kind }),
+            RtpCodecKind::Unspecified => {}
+        }
+    }
+    if ufrag.is_empty() || !secrets || !fingerprint {
+        return Err(bad("no ICE credentials or no fingerprint"));
+    }
+    Ok(Parsed { description: made, lines, ufrag })
+}
+
+/// The user fragment of a description of our own.
+pub(crate) fn ufrag(sdp: &str) -> String {
+    sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap_or_default().trim().to_owned()
+}
+
+fn bad(why: &str) -> EngineError {
+    EngineError::Description(why.to_owned())
+}
+
+fn own_sources(media: &rtc::sdp::MediaDescription) -> BTreeSet<u32> {
+    media
+        .attributes
+        .iter()
+        .filter(|attribute| attribute.key == "ssrc")
+        .filter_map(|attribute| attribute.value.as_ref()?.split(' ').next()?.parse().ok())
+        .collect()
+}
+
+/// A line may name its stream (`msid`) without the SSRC that it will use. The stack cannot receive such a line beside
+/// others and refuses the whole description; without the name it takes the line as one that sends nothing yet.
+fn drop_lines_without_source(sdp: &str) -> String {
+    let mut out = String::with_capacity(sdp.len());
+    let mut section: Vec<&str> = Vec::new();
+    let mut flush = |section: &mut Vec<&str>| {
+        let has_source = section.iter().any(|line| line.starts_with("a=ssrc:") || line.starts_with("a=rid:"));
+        for line in section.drain(..) {
+            if has_source || !line.starts_with("a=msid:") {
+                out.push_str(line);
+                out.push_str("\r\n");
+            }
+        }
+    };
+    for line in sdp.lines() {
+        if line.starts_with("m=") {
+            flush(&mut section);
+        }
+        section.push(line.trim_end());
+    }
+    flush(&mut section);
+    out
+}

@@ -1,0 +1,3 @@
+//! devices
+pub fn microphones() -> Vec<(String, String)> { Vec::new() }
+pub fn speakers() -> Vec<(String, String)> { Vec::new() }

@@ -1,0 +1,184 @@
+//! The microphone: capture, level, mute, encoder, on a thread of its own.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
+        mpsc as std_mpsc,
+    },
+    thread,
+    time::Instant,
+};
+
+use bytes::Bytes;
+use parlor_protocol::{
+    device::MicrophoneSpec,
+    ui::DeviceTrouble,
+};
+use tokio::sync::{broadcast, mpsc};
+
+use super::{
+    AudioEvent, SILENCE_DBFS,
+    capture::Capture,
+    clip::Clip,
+    encoder,
+    event::{Fault, Reporter},
+    level::SILENCE,
+    source::{Loop, Nothing, Source, Tone},
+    voice::Voice,
+};
+
+/// Packets kept for a slow subscriber: 640 ms. Who is slower loses the oldest ones and is told so (`Lagged`).
+const QUEUE: usize = 32;
+
+/// 20 ms of encoded sound, the same for every session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AudioPacket {
+    /// When its first sample was captured, on a 48 kHz clock that runs on through mute and changes of device.
+    pub timestamp: u32,
+    /// One Opus packet.
+    pub payload: Bytes,
+    /// The first one after silence (RFC 3551 §4.1).
+    pub marker: bool,
+    /// How loud, from 0 to 1.
+    pub level: f32,
+}
+
+/// An open microphone. Dropping it closes the device.
+#[derive(Debug)]
+pub struct Microphone {
+    packets: broadcast::Sender<Arc<AudioPacket>>,
+    switches: std_mpsc::SyncSender<MicrophoneSpec>,
+    controls: Arc<Controls>,
+}
+
+/// What callers set and the worker looks at, and the other way round.
+#[derive(Debug)]
+struct Controls {
+    muted: AtomicBool,
+    expected_loss: AtomicU8,
+    loudness: AtomicU32,
+    dbfs: AtomicU32,
+}
+
+impl Microphone {
+    /// Opens a microphone. It never fails: trouble is reported in `events`, and a real device is tried until it runs.
+    /// It starts muted or not as [`set_muted`](Self::set_muted) says; at first it is not.
+    ///
+    /// While `events` is full only the newest event is kept.
+    pub fn open(spec: &MicrophoneSpec, events: mpsc::Sender<AudioEvent>) -> Self {
+        let (packets, _) = broadcast::channel(QUEUE);
+        let (switches, requests) = std_mpsc::sync_channel(8);
+        let controls = Arc::new(Controls {
+            muted: AtomicBool::new(false),
+            expected_loss: AtomicU8::new(encoder::FIRST_LOSS),
+            loudness: AtomicU32::new(0f32.to_bits()),
+            dbfs: AtomicU32::new(SILENCE_DBFS.to_bits()),
+        });
+        let worker = Worker { packets: packets.clone(), requests, controls: controls.clone(), events: events.clone() };
+        let spec = spec.clone();
+        let spawned = thread::Builder::new().name("microphone".into()).spawn(move || worker.run(&spec));
+        if let Err(error) = spawned {
+            Reporter::new(events).report(no_thread(&error).into());
+        }
+        Self { packets, switches, controls }
+    }
+
+    /// Packets from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<AudioPacket>> {
+        self.packets.subscribe()
+    }
+
+    /// Changes to another device. Subscriptions, mute and the clock go on. False where eight changes are already waiting.
+    pub fn switch(&self, spec: &MicrophoneSpec) -> bool {
+        self.switches.try_send(spec.clone()).is_ok()
+    }
+
+    /// Mutes: nothing that is said is sent, but the level goes on, so that one can be told that one speaks muted.
+    pub fn set_muted(&self, muted: bool) {
+        self.controls.muted.store(muted, Ordering::Relaxed);
+    }
+
+    /// Tells the encoder how much loss in percent the worst path has: so much redundancy it adds.
+    pub fn set_expected_loss(&self, percent: u8) {
+        self.controls.expected_loss.store(percent, Ordering::Relaxed);
+    }
+
+    /// How loud it is now, muted or not: smoothed, 0 for silence to 1 for full scale, in even steps for the ear.
+    pub fn level(&self) -> f32 {
+        f32::from_bits(self.controls.loudness.load(Ordering::Relaxed))
+    }
+
+    /// Root mean square of the last second in dBFS; a full-scale sine is −3.
+    pub fn level_dbfs(&self) -> f32 {
+        f32::from_bits(self.controls.dbfs.load(Ordering::Relaxed))
+    }
+}
+
+struct Worker {
+    packets: broadcast::Sender<Arc<AudioPacket>>,
+    requests: std_mpsc::Receiver<MicrophoneSpec>,
+    controls: Arc<Controls>,
+    events: mpsc::Sender<AudioEvent>,
+}
+
+impl Worker {
+    fn run(self, spec: &MicrophoneSpec) {
+        let mut source = source(spec, &self.events);
+        let mut voice = match Voice::new(rand::random()) {
+            Ok(voice) => voice,
+            Err(error) => {
+                let detail = format!("the voice encoder cannot be made: {error}");
+                return Reporter::new(self.events).report(Fault::new(DeviceTrouble::Failed, detail).into());
+            }
+        };
+        let mut frame = SILENCE;
+        loop {
+            match self.requests.try_recv() {
+                Ok(spec) => source = self::source(&spec, &self.events),
+                Err(std_mpsc::TryRecvError::Empty) => {}
+                Err(std_mpsc::TryRecvError::Disconnected) => return,
+            }
+            // An echo canceller belongs between this line and the next but one: 10 ms of the near end are in `frame`,
+            // and `Speaker::reference` says what the room hears.
+            let read = source.read(&mut frame);
+            voice.expect_loss(self.controls.expected_loss.load(Ordering::Relaxed));
+            let packet = match read {
+                Some(lost) => voice.push(&frame, lost, self.controls.muted.load(Ordering::Relaxed), Instant::now()),
+                None => voice.idle(),
+            };
+            self.controls.loudness.store(voice.loudness().to_bits(), Ordering::Relaxed);
+            self.controls.dbfs.store(voice.dbfs().to_bits(), Ordering::Relaxed);
+            if let Some(packet) = packet {
+                // Nobody listening is as good as somebody.
+                let _ = self.packets.send(Arc::new(packet));
+            }
+        }
+    }
+}
+
+fn source(spec: &MicrophoneSpec, events: &mpsc::Sender<AudioEvent>) -> Box<dyn Source> {
+    let mut reporter = Reporter::new(events.clone());
+    match spec {
+        MicrophoneSpec::Device(id) => Box::new(Capture::open(id.clone(), reporter)),
+        MicrophoneSpec::Tone(hz) => {
+            reporter.report(AudioEvent::Started { name: format!("{hz} Hz tone") });
+            Box::new(Tone::new(*hz))
+        }
+        MicrophoneSpec::File(path) => match Clip::load(path.as_ref()) {
+            Ok(clip) => {
+                reporter.report(AudioEvent::Started { name: path.clone() });
+                Box::new(Loop::new(clip))
+            }
+            Err(fault) => {
+                reporter.report(fault.into());
+                Box::new(Nothing)
+            }
+        },
+        MicrophoneSpec::None => Box::new(Nothing),
+    }
+}
+
+pub(crate) fn no_thread(error: &std::io::Error) -> Fault {
+    Fault::new(DeviceTrouble::Failed, format!("the system gives no thread for sound: {error}"))
+}

@@ -1,0 +1,139 @@
+//! Pictures on their way to the window. What waits goes as one message; a tile that has too much waiting loses its own
+//! pictures up to its next key frame, and no other tile notices.
+
+use std::collections::BTreeMap;
+
+use bytes::BytesMut;
+use parlor_protocol::frame::{self, FrameHeader};
+use tauri::ipc::InvokeResponseBody;
+
+use crate::outlet::Queue;
+
+/// Pictures of one tile that may wait: a sixth of a second at 30 a second. A window further behind shows the past.
+const WAITING: u8 = 5;
+/// Tiles that can be without their key frame at a time; there are never so many in a room.
+const TILES: usize = 64;
+
+/// The pictures that wait.
+#[derive(Default)]
+pub(crate) struct Frames {
+    message: BytesMut,
+    tiles: BTreeMap<u32, Backlog>,
+}
+
+/// One tile's.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+struct Backlog {
+    waiting: u8,
+    /// A picture was lost: none before the next key frame can be decoded.
+    broken: bool,
+}
+
+impl Frames {
+    /// Adds a picture. False: it was lost, and so is what follows it up to the tile's next key frame.
+    pub(crate) fn put(&mut self, header: FrameHeader, payload: &[u8]) -> bool {
+        let backlog = self.tiles.entry(header.tile).or_default();
+        if backlog.waiting >= WAITING || (backlog.broken && !header.key) {
+            backlog.broken = true;
+            return false;
+        }
+        backlog.broken = false;
+        backlog.waiting += 1;
+        frame::put(&mut self.message, header, payload);
+        true
+    }
+}
+
+impl Queue for Frames {
+    fn take(&mut self) -> Option<InvokeResponseBody> {
+        if self.message.is_empty() {
+            return None;
+        }
+        frame::finish(&mut self.message);
+        self.tiles.retain(|_, backlog| {
+            backlog.waiting = 0;
+            backlog.broken
+        });
+        while self.tiles.len() > TILES {
+            self.tiles.pop_first();
+        }
+        Some(InvokeResponseBody::Raw(std::mem::take(&mut self.message).into()))
+    }
+
+    fn restart(&mut self) {
+        // Another page has decoded nothing of this; it asks for key frames.
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parlor_protocol::frame::{FrameCodec, HEADER_BYTES, LEAST_BYTES};
+
+    use super::*;
+
+    fn header(tile: u32, key: bool) -> FrameHeader {
+        FrameHeader { codec: FrameCodec::Vp8, key, mirror: false, tile, width: 16, height: 16, time_us: 0 }
+    }
+
+    fn bytes(frames: &mut Frames) -> Vec<u8> {
+        match frames.take() {
+            Some(InvokeResponseBody::Raw(bytes)) => bytes,
+            Some(InvokeResponseBody::Json(text)) => panic!("{text}"),
+            None => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_waits_goes_as_one_message() {
+        let mut frames = Frames::default();
+        frames.put(header(1, true), &[1; 600]);
+        frames.put(header(2, true), &[2; 700]);
+        let message = bytes(&mut frames);
+        assert_eq!(message.len(), 2 * HEADER_BYTES + 1300);
+        assert_eq!(message[HEADER_BYTES], 1);
+        assert_eq!(message[2 * HEADER_BYTES + 600], 2);
+        assert!(frames.take().is_none());
+    }
+
+    #[test]
+    fn a_short_message_is_filled_up() {
+        let mut frames = Frames::default();
+        frames.put(header(1, true), &[1]);
+        assert_eq!(bytes(&mut frames).len(), LEAST_BYTES);
+    }
+
+    #[test]
+    fn a_tile_that_is_behind_loses_its_own_pictures_alone() {
+        let mut frames = Frames::default();
+        for _ in 0..WAITING {
+            assert!(frames.put(header(1, true), &[0; 100]));
+        }
+        assert!(!frames.put(header(1, false), &[0; 100]));
+        assert!(frames.put(header(2, false), &[0; 100]));
+    }
+
+    #[test]
+    fn a_tile_that_lost_a_picture_goes_on_with_a_key_frame() {
+        let mut frames = Frames::default();
+        for _ in 0..=WAITING {
+            frames.put(header(1, false), &[0; 100]);
+        }
+        frames.take();
+        assert!(!frames.put(header(1, false), &[0; 100]));
+        assert!(frames.put(header(1, true), &[0; 100]));
+        assert!(frames.put(header(1, false), &[0; 100]));
+    }
+
+    #[test]
+    fn tiles_that_come_and_go_leave_nothing_behind() {
+        let mut frames = Frames::default();
+        for tile in 0..1000 {
+            for _ in 0..=WAITING {
+                frames.put(header(tile, false), &[]);
+            }
+            frames.take();
+        }
+        assert!(frames.tiles.len() <= TILES, "{}", frames.tiles.len());
+    }
+}

@@ -1,0 +1,232 @@
+// Our end of the connection to one run of one remote peer: one RTCPeerConnection, never reused for another.
+
+import { Negotiator } from './negotiator.js';
+
+const PING_MS = 500;
+/** How old a pong may be for `ctrl` to count as a working path. */
+const FRESH_MS = 1000;
+/** When to ask for the next ICE restart while the path is silent; the last one repeats. */
+const RESTART_MS = [1000, 2000, 4000, 8000];
+/** The side that does not lead waits this much longer. */
+const FOLLOW_MS = 1000;
+/** When to give up a session that does not come back, or never came. */
+const WATCHDOG_MS = 12_000;
+const CONNECT_MS = 20_000;
+const MAX_BYTES = 64 * 1024;
+
+/**
+ * Events: `state` {state}, `open` {} once `ctrl` is open, `media-state` {media, name}, `chat-open` {}, `chat` {wire},
+ * `closed` {reason}: `left`, `lost`, `connect-timeout` or `replaced`.
+ */
+export class Session {
+  #signal;
+  #emit;
+  #announce;
+  #ctrl;
+  #chat;
+  #sequence = 0;
+  #seen = new Set();
+  #steps = Promise.resolve();
+  #pong = -Infinity;
+  #timers = new Set();
+  #watchdog;
+  #restart = null;
+  #attempt = 0;
+  closed = false;
+  /** Offers and answers that were made, by whom: for whoever wants to know whether anything was negotiated. */
+  negotiated = { offers: 0, answers: 0 };
+
+  /**
+   * @param first  this side makes first offers: its peer id is the lesser
+   * @param lines  the roles to offer m-lines for, when first
+   * @param tracks  what to send, by role; shared with the room
+   * @param announce  gives the media state and the name to say when `ctrl` opens
+   * @param signal  sends a negotiation step through the server
+   * @param rewrite  changes a step on its way out or in, or drops it by giving null; for tests of bad networks
+   */
+  constructor({ address, generation, first, lines, tracks, iceServers, announce, signal, rewrite, emit }) {
+    Object.assign(this, { address, generation, first });
+    this.#signal = signal;
+    this.#announce = announce;
+    this.#emit = emit;
+    this.rewrite = rewrite ?? (async (body) => body);
+    this.pc = new RTCPeerConnection({ iceServers: iceServers.map(({ urls, username, credential }) => ({ urls, username, credential })) });
+    this.#ctrl = this.#channel('ctrl', 0, (message) => this.#control(message));
+    this.#chat = this.#channel('chat', 1, (wire) => this.#emit('chat', { wire }));
+    this.#ctrl.onopen = () => this.#opened();
+    this.#chat.onopen = () => this.#emit('chat-open', {});
+    this.pc.onconnectionstatechange = () => this.#connection();
+    this.negotiator = new Negotiator({ pc: this.pc, first, lines, tracks, send: (body) => this.#send(body) });
+    this.#watchdog = this.#after(CONNECT_MS, () => this.close('connect-timeout'));
+  }
+
+  /** One step that came, on `ctrl` or through signaling. Each is handled once, one after another. */
+  receive({ sequence, body }, path) {
+    if (this.closed || this.#seen.has(sequence)) return;
+    this.#seen.add(sequence);
+    const work = async () => {
+      const step = this.closed ? null : await this.rewrite(body, 'in');
+      if (step !== null && !this.closed) await this.#step(step, path);
+    };
+    this.#steps = this.#steps.then(work).catch((error) => this.closed || console.error('a step failed:', error));
+  }
+
+  say(message) {
+    if (this.#ctrl.readyState === 'open') this.#ctrl.send(JSON.stringify(message));
+  }
+
+  sayChat(wire) {
+    if (this.#chat.readyState === 'open') this.#chat.send(JSON.stringify(wire));
+    return this.#chat.readyState === 'open';
+  }
+
+  get open() {
+    return this.#ctrl.readyState === 'open' && !this.closed;
+  }
+
+  /** Restarts ICE, as soon as the other side said over some path that it hears us. */
+  restart() {
+    this.#restart ??= { path: null };
+    this.#send({ type: 'restart-ready-query' });
+  }
+
+  /** Ends the session with a goodbye. */
+  async leave() {
+    this.say({ type: 'bye' });
+    await this.#drained();
+    this.close('left');
+  }
+
+  /** Ends the session without a word. */
+  close(reason) {
+    if (this.closed) return;
+    this.closed = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.pc.close();
+    this.#emit('state', { state: 'closed' });
+    this.#emit('closed', { reason });
+  }
+
+  #channel(label, id, take) {
+    const channel = this.pc.createDataChannel(label, { negotiated: true, id });
+    channel.onmessage = ({ data }) => {
+      if (typeof data !== 'string' || data.length > MAX_BYTES) return;
+      let message;
+      try {
+        message = JSON.parse(data);
+      } catch {
+        return;
+      }
+      take(message);
+    };
+    return channel;
+  }
+
+  #opened() {
+    this.say({ type: 'media-state', ...this.#announce() });
+    this.#emit('open', {});
+    this.#ping(0);
+  }
+
+  #ping(n) {
+    this.say({ type: 'ping', n });
+    this.#after(PING_MS, () => this.#ping((n + 1) % 2 ** 32));
+  }
+
+  #control(message) {
+    switch (message.type) {
+      case 'bye': return this.close('left');
+      case 'media-state': return this.#emit('media-state', { media: message.media, name: message.name });
+      case 'negotiation':
+        if (message.generation === this.generation) this.receive(message, 'ctrl');
+        return undefined;
+      case 'ping': return this.say({ type: 'pong', n: message.n });
+      case 'pong':
+        this.#pong = performance.now();
+        return undefined;
+      default: return undefined;
+    }
+  }
+
+  async #step(body, path) {
+    switch (body.type) {
+      case 'description':
+        this.negotiated[`${body.kind}s`] += 1;
+        return this.negotiator.describe(body);
+      case 'candidate': return this.negotiator.candidate(body);
+      case 'end-of-candidates': return undefined; // Silence says the same to a browser.
+      case 'restart-ready-query': return this.#send({ type: 'restart-ready' }, [path]);
+      case 'restart-ready':
+        if (this.#restart?.path !== null) return undefined;
+        this.#restart.path = path;
+        return this.pc.restartIce();
+      default: return undefined;
+    }
+  }
+
+  async #send(body, paths = this.#paths(body)) {
+    const sequence = ++this.#sequence;
+    if (body.type === 'description') {
+      this.negotiated[`${body.kind}s`] += 1;
+      if (body.kind === 'offer') this.#restart = null;
+    }
+    const step = await this.rewrite(body, 'out');
+    if (step === null || this.closed) return;
+    const message = { type: 'negotiation', generation: this.generation, sequence, body: step };
+    if (paths.includes('ctrl')) this.say(message);
+    if (paths.includes('signaling')) this.#signal(message);
+  }
+
+  /** Over `ctrl` while it surely works, through the server while it surely does not, else both. */
+  #paths({ type, kind }) {
+    // A restart goes where its question was answered.
+    if (type === 'description' && kind === 'offer' && this.#restart?.path != null) return [this.#restart.path];
+    if (!this.open || this.pc.connectionState !== 'connected') return ['signaling'];
+    return performance.now() - this.#pong < FRESH_MS ? ['ctrl'] : ['ctrl', 'signaling'];
+  }
+
+  #connection() {
+    const state = this.pc.connectionState;
+    this.#emit('state', { state });
+    if (state === 'connected') {
+      this.#cancel(this.#watchdog);
+      this.#watchdog = null;
+      this.#attempt = 0;
+    }
+    if (state === 'disconnected' || state === 'failed') {
+      this.#watchdog ??= this.#after(WATCHDOG_MS, () => this.close('lost'));
+      if (this.#attempt === 0) this.#recover();
+    }
+  }
+
+  #recover() {
+    const wait = RESTART_MS[Math.min(this.#attempt, RESTART_MS.length - 1)] + (this.first ? 0 : FOLLOW_MS);
+    this.#attempt += 1;
+    this.#after(wait, () => {
+      if (this.pc.connectionState === 'connected') return;
+      this.restart();
+      this.#recover();
+    });
+  }
+
+  async #drained() {
+    const end = performance.now() + 200;
+    while (this.#ctrl.bufferedAmount > 0 && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
+    // An empty buffer has been handed to SCTP, which needs a moment to put it on the wire.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+
+  #after(ms, action) {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      if (!this.closed) action();
+    }, ms);
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  #cancel(timer) {
+    clearTimeout(timer);
+    this.#timers.delete(timer);
+  }
+}

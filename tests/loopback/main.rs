@@ -1,0 +1,8 @@
+//! Whole clients in one process, talking over real WebRTC on loopback through a real server.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "these are tests")]
+
+mod bad_input;
+mod call;
+mod chat;
+mod loss;
+mod media;

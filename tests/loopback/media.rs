@@ -1,0 +1,107 @@
+//! Pictures and sound from one end to the other, measured where they come out.
+
+use std::time::Duration;
+
+use parlor_media::{audio::measure, video::pattern};
+use parlor_protocol::{headless::HeadlessEvent, media::TrackRole, ui::UiCommand};
+use parlor_tests::{PATIENCE, Peer, Setup, TestServer};
+use tokio::time;
+
+/// The counter in the newest picture of a peer's only tile.
+async fn counter(peer: &mut Peer) -> u32 {
+    let tile = peer.see("a tile", |snapshot| Some(snapshot.room.as_ref()?.tiles.first()?.tile)).await;
+    let read = async {
+        loop {
+            if let Some((header, planes)) = peer.pictures.newest(tile)
+                && let Some(counter) = pattern::read_counter_in(header.width.into(), header.height.into(), &planes)
+            {
+                return counter;
+            }
+            time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    time::timeout(PATIENCE, read).await.expect("a readable counter")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_arrive_as_pixels_and_move() {
+    let server = TestServer::start().await;
+    let mut a = Peer::join(Setup::synthetic("Anna"), &server.link("studio"));
+    let mut b = Peer::join(Setup::synthetic("Ben"), &server.link("studio"));
+    for peer in [&mut a, &mut b] {
+        let size = peer.wait("a first frame", |event| match event {
+            HeadlessEvent::FirstFrame { track: TrackRole::Camera, width, height, .. } => Some((*width, *height)),
+            _ => None,
+        });
+        assert_eq!(size.await, (640, 360));
+        let first = counter(peer).await;
+        peer.stats("30 frames a second", |stats| stats.sessions.iter().any(|s| s.video_in.fps > 24.0)).await;
+        let later = counter(peer).await;
+        assert!(later > first, "{first} then {later}");
+    }
+    a.leave().await;
+    b.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tone_is_heard_as_it_was_played() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heard.wav");
+    let server = TestServer::start().await;
+    let mut a = Peer::join(Setup::synthetic("Anna"), &server.link("studio"));
+    let devices = ("none", "none", format!("file:{}", path.display()));
+    let mut b = Peer::join(Setup { devices, ..Setup::silent("Ben") }, &server.link("studio"));
+    a.connected(1).await;
+    b.wait("first sound", |event| matches!(event, HeadlessEvent::FirstAudio { .. }).then_some(())).await;
+    for _ in 0..4 {
+        b.stats("sound", |stats| stats.sessions.iter().any(|s| s.audio_in.level_dbfs > -40.0)).await;
+    }
+    b.leave().await;
+    a.leave().await;
+    let heard = measure::wav(&path).unwrap();
+    let sent = measure::Tone { hertz: 440.0, dbfs: parlor_media::audio::TONE_DBFS };
+    assert!((heard.hertz - sent.hertz).abs() < 2.0, "{heard:?}");
+    assert!((heard.dbfs - sent.dbfs).abs() < 3.0, "{heard:?}, sent at {} dBFS", sent.dbfs);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_peers_see_and_hear_each_other() {
+    let server = TestServer::start().await;
+    let small = |name| Setup { devices: ("pattern:320x180@15", "tone:440", "none".into()), ..Setup::silent(name) };
+    let names = ["Anna", "Ben", "Chloe", "Dev"];
+    let mut peers: Vec<_> = names.into_iter().map(|name| Peer::join(small(name), &server.link("four"))).collect();
+    for peer in &mut peers {
+        peer.connected(3).await;
+        let stats = peer.stats("three moving, sounding peers", |stats| {
+            let alive = |s: &&parlor_protocol::headless::SessionStats| s.video_in.fps > 8.0 && s.audio_in.level_dbfs > -40.0;
+            stats.sessions.iter().filter(alive).count() == 3
+        });
+        assert_eq!(stats.await.encoders, 1, "one encoder, however many peers");
+    }
+    for peer in peers {
+        peer.leave().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_turned_off_and_on_is_told_and_comes_back() {
+    let server = TestServer::start().await;
+    let mut a = Peer::join(Setup::synthetic("Anna"), &server.link("studio"));
+    let mut b = Peer::join(Setup::silent("Ben"), &server.link("studio"));
+    b.stats("pictures", |stats| stats.sessions.iter().any(|s| s.video_in.fps > 20.0)).await;
+    a.client.ui(UiCommand::SetCamera { on: false });
+    b.wait_new("track-removed", |event| {
+        matches!(event, HeadlessEvent::TrackRemoved { track: TrackRole::Camera, .. }).then_some(())
+    })
+    .await;
+    b.stats("no pictures", |stats| stats.sessions.iter().all(|s| s.video_in.fps < 1.0)).await;
+    a.client.ui(UiCommand::SetCamera { on: true });
+    b.wait_new("track-added", |event| {
+        matches!(event, HeadlessEvent::TrackAdded { track: TrackRole::Camera, .. }).then_some(())
+    })
+    .await;
+    b.stats("pictures again", |stats| stats.sessions.iter().any(|s| s.video_in.fps > 20.0)).await;
+    a.connected(1).await;
+    a.leave().await;
+    b.leave().await;
+}

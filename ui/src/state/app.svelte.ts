@@ -1,0 +1,116 @@
+import type { Levels, Snapshot, UiCommand, UiEvent } from '../generated/protocol';
+import type { Host } from '../host/host';
+import { Announcer } from './announcer';
+import { Banner, type Shown } from './banner';
+import { MutedSpeech } from './muted';
+import { Notices, type Posted } from './notices';
+
+/** A page over the current screen. */
+export type Page = 'settings' | null;
+
+/** Everything that is shown: the newest snapshot, and what only the window knows. Works out no call state. */
+export class App {
+  /** The newest snapshot. */
+  snapshot = $state.raw<Snapshot | null>(null);
+  /** The newest levels of sound. */
+  levels = $state.raw<Levels>({ microphone: 0, peers: [] });
+  /** The banner about the room server. */
+  banner = $state.raw<Shown>(null);
+  /** The notice that is shown. */
+  notice = $state.raw<Posted | null>(null);
+  /** What screen readers say next. */
+  said = $state('');
+  /** The person speaks while muted. */
+  mutedSpeech = $state(false);
+  /** A page over the current screen. */
+  page = $state<Page>(null);
+  /** The chat is beside the call. */
+  chatOpen = $state(false);
+  /** What was typed and not yet sent. */
+  draft = $state('');
+  /** Milliseconds, on the snapshot's scale, renewed by [`tick`]. */
+  now = $state(0);
+
+  readonly #host: Host;
+  readonly #banner = new Banner();
+  readonly #notices = new Notices();
+  readonly #announcer = new Announcer();
+  readonly #muted = new MutedSpeech();
+  /** Adds to a local time to give the snapshot's. */
+  #offset = 0;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  /** Takes an event in at a local time in milliseconds. */
+  receive(event: UiEvent, local: number): void {
+    switch (event.type) {
+      case 'snapshot':
+        this.#adopt(event, local);
+        break;
+      case 'levels':
+        this.levels = event;
+        break;
+      case 'notice':
+        this.#notices.post(event, local);
+        break;
+      case 'session-state':
+        this.#announcer.session(event, this.snapshot, local);
+        break;
+    }
+    this.tick(local);
+  }
+
+  /** Lets time pass to a local time in milliseconds. */
+  tick(local: number): void {
+    const snapshot = this.snapshot;
+    this.now = local + this.#offset;
+    this.banner = this.#banner.poll(local);
+    this.notice = this.#notices.poll(local);
+    this.said = this.#announcer.poll(snapshot, this.now, local) ?? this.said;
+    const inCall = snapshot?.screen.name === 'call';
+    this.mutedSpeech = this.#muted.poll(inCall && !snapshot.me.media.microphone, this.levels.microphone, local);
+  }
+
+  /** The snapshot's scale at a local time in milliseconds. */
+  time(local: number): number {
+    return local + this.#offset;
+  }
+
+  /** Asks the backend for something. */
+  command(command: UiCommand): void {
+    this.#host.command(command);
+  }
+
+  /** Turns the microphone on or off. */
+  toggleMicrophone(): void {
+    const me = this.snapshot?.me;
+    if (me) this.command({ type: 'set-microphone', on: !me.media.microphone });
+  }
+
+  /** Turns the camera on or off. */
+  toggleCamera(): void {
+    const me = this.snapshot?.me;
+    if (me) this.command({ type: 'set-camera', on: !me.media.camera });
+  }
+
+  #adopt(snapshot: Snapshot, local: number): void {
+    const old = this.snapshot;
+    if (old && snapshot.version <= old.version) return;
+    this.#offset = snapshot.now - local;
+    this.snapshot = snapshot;
+    const signaling = snapshot.screen.name === 'call' ? (snapshot.room?.signaling ?? null) : null;
+    this.#banner.set(signaling, local);
+    if (snapshot.screen.name !== 'call') {
+      this.#announcer.reset();
+      this.#notices.clear();
+      this.levels = { microphone: this.levels.microphone, peers: [] };
+    }
+    if (snapshot.screen.name !== old?.screen.name) {
+      this.page = null;
+      this.chatOpen = false;
+      this.draft = '';
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import type { Codec, Codecs, Picture } from './decoder';
+import type { Frame } from './frame';
+import { rgba } from './i420';
+
+/** The decoders of the web view. */
+export const browser: Codecs = { vp8, i420 };
+
+/** Bytes of the planes: chroma sides rounded up. */
+function planeBytes(frame: Frame): number {
+  return frame.width * frame.height + 2 * ((frame.width + 1) >> 1) * ((frame.height + 1) >> 1);
+}
+
+function vp8(onPicture: (picture: Picture) => void, onError: () => void): Codec {
+  const decoder = new VideoDecoder({
+    output: (frame) => onPicture(ofVideoFrame(frame)),
+    error: onError,
+  });
+  decoder.configure({ codec: 'vp8', optimizeForLatency: true });
+  return {
+    get pending() {
+      return decoder.decodeQueueSize;
+    },
+    decode: (frame) =>
+      decoder.decode(
+        new EncodedVideoChunk({ type: frame.key ? 'key' : 'delta', timestamp: frame.time, data: frame.payload }),
+      ),
+    close: () => {
+      if (decoder.state !== 'closed') decoder.close();
+    },
+  };
+}
+
+function i420(frame: Frame): Picture | null {
+  if (frame.width === 0 || frame.height === 0 || frame.payload.length < planeBytes(frame)) return null;
+  if (typeof VideoFrame === 'undefined') return ofPixels(frame);
+  try {
+    return ofVideoFrame(
+      new VideoFrame(frame.payload, {
+        format: 'I420',
+        codedWidth: frame.width,
+        codedHeight: frame.height,
+        timestamp: frame.time,
+        colorSpace: { matrix: 'smpte170m', primaries: 'smpte170m', transfer: 'smpte170m', fullRange: false },
+      }),
+    );
+  } catch {
+    return ofPixels(frame);
+  }
+}
+
+function ofVideoFrame(frame: VideoFrame): Picture {
+  return { width: frame.displayWidth, height: frame.displayHeight, source: frame, close: () => frame.close() };
+}
+
+function ofPixels(frame: Frame): Picture | null {
+  const pixels = rgba(frame.payload, frame.width, frame.height);
+  if (!pixels) return null;
+  const source = new ImageData(pixels, frame.width, frame.height);
+  return { width: frame.width, height: frame.height, source, close: () => undefined };
+}

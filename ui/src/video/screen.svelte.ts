@@ -1,0 +1,95 @@
+import type { TileReport } from '../generated/protocol';
+import { Decoder, type Codecs } from './decoder';
+import type { Frame } from './frame';
+
+/** One tile's picture: its decoder and the canvas that keeps the last frame, wherever in the window it is put. */
+export class Screen {
+  /** Frames painted in the last second; 0 when nothing plays. */
+  fps = $state(0);
+  /** A picture was painted. */
+  painted = $state(false);
+  /** Show it mirrored. */
+  mirror = $state(false);
+
+  /** Keeps its last picture while it moves about. */
+  readonly canvas: HTMLCanvasElement;
+
+  readonly #tile: number;
+  readonly #decoder: Decoder;
+  readonly #context: CanvasRenderingContext2D | null;
+  #count = 0;
+  #errors = 0;
+  #scheduled = 0;
+
+  constructor(tile: number, codecs: Codecs) {
+    this.#tile = tile;
+    this.canvas = document.createElement('canvas');
+    this.canvas.className = 'video';
+    this.canvas.setAttribute('aria-hidden', 'true');
+    this.#context = this.canvas.getContext('2d', { alpha: false });
+    this.#decoder = new Decoder(codecs, () => this.#schedule());
+  }
+
+  push(frame: Frame): void {
+    if (frame.mirror !== this.mirror) this.mirror = frame.mirror;
+    this.#decoder.push(frame);
+  }
+
+  /** Drops everything until the next key frame: nobody can see it. */
+  pause(): void {
+    this.#decoder.skip();
+  }
+
+  /** Puts the picture into an element; the result takes it out again. */
+  show(element: Element): () => void {
+    element.append(this.canvas);
+    if (!this.painted) this.#decoder.wantKey = true;
+    return () => {
+      if (this.canvas.parentNode === element) this.canvas.remove();
+    };
+  }
+
+  /** What became of the pictures since the last report. */
+  report(): TileReport {
+    const box = this.canvas.getBoundingClientRect();
+    const inView =
+      box.width > 0 && box.right > 0 && box.bottom > 0 && box.left < window.innerWidth && box.top < window.innerHeight;
+    const seen = this.canvas.isConnected && inView && !document.hidden;
+    const report: TileReport = {
+      tile: this.#tile,
+      painted: this.#count,
+      errors: this.#decoder.errors - this.#errors,
+      want_key: this.#decoder.wantKey,
+      width: Math.round(box.width * devicePixelRatio),
+      height: Math.round(box.height * devicePixelRatio),
+      hidden: !seen,
+    };
+    this.fps = this.#count;
+    this.#count = 0;
+    this.#errors = this.#decoder.errors;
+    return report;
+  }
+
+  close(): void {
+    cancelAnimationFrame(this.#scheduled);
+    this.#decoder.close();
+    this.canvas.remove();
+  }
+
+  #schedule(): void {
+    this.#scheduled ||= requestAnimationFrame(() => this.#paint());
+  }
+
+  #paint(): void {
+    this.#scheduled = 0;
+    const picture = this.#decoder.take();
+    if (!picture || !this.#context) return;
+    if (this.canvas.width !== picture.width) this.canvas.width = picture.width;
+    if (this.canvas.height !== picture.height) this.canvas.height = picture.height;
+    if (picture.source instanceof ImageData) this.#context.putImageData(picture.source, 0, 0);
+    else this.#context.drawImage(picture.source, 0, 0, picture.width, picture.height);
+    picture.close();
+    this.#count += 1;
+    if (!this.painted) this.painted = true;
+  }
+}
