@@ -108,6 +108,7 @@ export class Negotiator {
   async #learn(tracks) {
     for (const transceiver of this.#pc.getTransceivers()) {
       if (transceiver.mid === null || this.#roles.has(transceiver)) continue;
+      this.#giveWay(tracks[transceiver.mid]);
       const taken = new Set(this.#roles.values());
       const kind = transceiver.receiver.track.kind;
       const role = tracks[transceiver.mid] ?? ROLES.find((role) => kindOf(role) === kind && !taken.has(role));
@@ -116,6 +117,14 @@ export class Negotiator {
       transceiver.direction = 'sendrecv';
       await transceiver.sender.replaceTrack(this.#tracks.get(role) ?? null);
     }
+  }
+
+  /** Both sides added a line for one role, and theirs was agreed on: ours, rolled back, is not needed. */
+  #giveWay(role) {
+    const ours = this.transceiver(role);
+    if (ours === undefined || ours.mid !== null) return;
+    this.#roles.delete(ours);
+    ours.stop();
   }
 
   async #flush(sdp) {

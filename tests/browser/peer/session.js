@@ -11,6 +11,8 @@ const RESTART_MS = [1000, 2000, 4000, 8000];
 const FOLLOW_MS = 1000;
 /** When to give up a session that does not come back, or never came. */
 const WATCHDOG_MS = 12_000;
+/** The same once the server also said that the peer is gone. */
+const HINTED_MS = 2500;
 const CONNECT_MS = 20_000;
 const MAX_BYTES = 64 * 1024;
 
@@ -26,12 +28,17 @@ export class Session {
   #chat;
   #sequence = 0;
   #seen = new Set();
+  /** The sequence of the last offer that we made, and of the one that we answer. */
+  #offered = 0;
+  #answering = 0;
   #steps = Promise.resolve();
+  #sending = Promise.resolve();
   #pong = -Infinity;
   #timers = new Set();
   #watchdog;
   #restart = null;
   #attempt = 0;
+  #hinted = false;
   closed = false;
   /** Offers and answers that were made, by whom: for whoever wants to know whether anything was negotiated. */
   negotiated = { offers: 0, answers: 0 };
@@ -61,12 +68,12 @@ export class Session {
   }
 
   /** One step that came, on `ctrl` or through signaling. Each is handled once, one after another. */
-  receive({ sequence, body }, path) {
+  receive({ sequence, answers, body }, path) {
     if (this.closed || this.#seen.has(sequence)) return;
     this.#seen.add(sequence);
     const work = async () => {
       const step = this.closed ? null : await this.rewrite(body, 'in');
-      if (step !== null && !this.closed) await this.#step(step, path);
+      if (step !== null && !this.closed) await this.#step(step, { sequence, answers, path });
     };
     this.#steps = this.#steps.then(work).catch((error) => this.closed || console.error('a step failed:', error));
   }
@@ -88,6 +95,12 @@ export class Session {
   restart() {
     this.#restart ??= { path: null };
     this.#send({ type: 'restart-ready-query' });
+  }
+
+  /** The server said that the peer is gone, or back: what works goes on, what does not is given up sooner. */
+  hint(gone) {
+    this.#hinted = gone;
+    if (this.pc.connectionState !== 'connected') this.#watch();
   }
 
   /** Ends the session with a goodbye. */
@@ -148,9 +161,11 @@ export class Session {
     }
   }
 
-  async #step(body, path) {
+  async #step(body, { sequence, answers, path }) {
     switch (body.type) {
       case 'description':
+        if (body.kind === 'offer') this.#answering = sequence;
+        else if ((answers ?? this.#offered) !== this.#offered) return undefined;
         this.negotiated[`${body.kind}s`] += 1;
         return this.negotiator.describe(body);
       case 'candidate': return this.negotiator.candidate(body);
@@ -164,17 +179,23 @@ export class Session {
     }
   }
 
-  async #send(body, paths = this.#paths(body)) {
+  #send(body, paths = this.#paths(body)) {
     const sequence = ++this.#sequence;
-    if (body.type === 'description') {
-      this.negotiated[`${body.kind}s`] += 1;
-      if (body.kind === 'offer') this.#restart = null;
+    const offer = body.type === 'description' && body.kind === 'offer';
+    const answers = body.kind === 'answer' ? { answers: this.#answering } : {};
+    if (body.type === 'description') this.negotiated[`${body.kind}s`] += 1;
+    if (offer) {
+      this.#offered = sequence;
+      this.#restart = null;
     }
-    const step = await this.rewrite(body, 'out');
-    if (step === null || this.closed) return;
-    const message = { type: 'negotiation', generation: this.generation, sequence, body: step };
-    if (paths.includes('ctrl')) this.say(message);
-    if (paths.includes('signaling')) this.#signal(message);
+    // One after another: a candidate that overtook its offer would find no session on the other side.
+    this.#sending = this.#sending.then(async () => {
+      const step = await this.rewrite(body, 'out');
+      if (step === null || this.closed) return;
+      const message = { type: 'negotiation', generation: this.generation, sequence, ...answers, body: step };
+      if (paths.includes('ctrl')) this.say(message);
+      if (paths.includes('signaling')) this.#signal(message);
+    });
   }
 
   /** Over `ctrl` while it surely works, through the server while it surely does not, else both. */
@@ -194,9 +215,14 @@ export class Session {
       this.#attempt = 0;
     }
     if (state === 'disconnected' || state === 'failed') {
-      this.#watchdog ??= this.#after(WATCHDOG_MS, () => this.close('lost'));
+      if (this.#watchdog === null) this.#watch();
       if (this.#attempt === 0) this.#recover();
     }
+  }
+
+  #watch() {
+    this.#cancel(this.#watchdog);
+    this.#watchdog = this.#after(this.#hinted ? HINTED_MS : WATCHDOG_MS, () => this.close('lost'));
   }
 
   #recover() {

@@ -131,8 +131,7 @@ export class Signaling {
       if (message.v > VERSION) this.send(from, { type: 'unsupported', highest: VERSION });
       else this.#emit('message', { from, message });
     } catch (error) {
-      if (!(error instanceof OpenError)) throw error;
-      this.#emit('unreadable', { from, code: error.code });
+      this.#emit('unreadable', { from, code: error instanceof OpenError ? error.code : 'form' });
     }
   }
 }

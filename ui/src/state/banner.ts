@@ -17,32 +17,22 @@ export class Banner {
 
   /** Takes the newest state in; null when there is no call. */
   set(signaling: Signaling | null, now: number): void {
-    const was = this.#grace.poll(now);
-    const trouble = troubleOf(signaling);
-    this.#grace.want(trouble !== null, now);
-    if (trouble) {
-      this.#trouble = trouble;
-      this.#backSince = null;
-    } else if (was && this.#trouble && this.#backSince === null) {
-      this.#backSince = now;
-    }
-    if (!signaling) this.#forget();
+    const shown = this.#trouble !== null && this.#grace.poll(now);
+    this.#trouble = troubleOf(signaling);
+    this.#grace.want(this.#trouble !== null, now);
+    if (!signaling) this.#backSince = null;
+    else if (shown && !this.#trouble) this.#backSince = now;
   }
 
   /** What to show at `now`. */
   poll(now: number): Shown {
-    const shown = this.#grace.poll(now);
-    if (this.#backSince !== null) {
-      if (now - this.#backSince < BACK_ONLINE_HOLD) return { kind: 'back' };
-      this.#forget();
-      return null;
+    const due = this.#grace.poll(now);
+    if (this.#trouble && due) {
+      this.#backSince = null;
+      return this.#trouble;
     }
-    return shown ? this.#trouble : null;
-  }
-
-  #forget(): void {
-    this.#trouble = null;
-    this.#backSince = null;
+    if (this.#backSince === null || now - this.#backSince >= BACK_ONLINE_HOLD) return null;
+    return { kind: 'back' };
   }
 }
 

@@ -11,6 +11,7 @@ mod call;
 mod candidates;
 mod chat;
 mod config;
+mod dropped;
 mod error;
 mod inbox;
 mod input;
@@ -30,8 +31,9 @@ mod timer;
 mod view;
 mod words;
 
-pub use call::{Call, Dropped, LocalPeer};
+pub use call::{Call, LocalPeer};
 pub use config::{CallConfig, Timings};
+pub use dropped::Dropped;
 pub use error::Refusal;
 pub use input::{Command, EngineEvent, Input, SignalingInput};
 pub use output::{CallEvent, EngineCommand, Output, SessionKey};

@@ -175,7 +175,7 @@ impl Bay {
         Ok(())
     }
 
-    /// Uses other devices from now on, where any are named.
+    /// Uses other devices from now on, where any are named. Sound changes its device in place, so that its clock goes on.
     pub(crate) fn use_devices(&mut self, devices: DeviceOverrides) {
         if let Some(spec) = devices.camera {
             self.close_camera();
@@ -185,17 +185,15 @@ impl Bay {
             }
         }
         if let Some(spec) = devices.microphone {
-            self.microphone.device.send_replace(None);
             self.microphone.choose(spec);
-            if self.open {
-                self.open_microphone();
+            if let Some(microphone) = self.microphone.device.borrow().as_ref() {
+                microphone.switch(&self.microphone.spec);
             }
         }
         if let Some(spec) = devices.speaker {
-            self.speaker.device.send_replace(None);
             self.speaker.choose(spec);
-            if self.open {
-                self.open_speaker();
+            if let Some(speaker) = self.speaker.device.borrow().as_ref() {
+                speaker.switch(&self.speaker.spec);
             }
         }
     }
@@ -218,14 +216,14 @@ impl Bay {
                 self.picture = true;
             }
             DeviceEvent::Lists(lists) => self.list(lists),
-            DeviceEvent::Microphone(AudioEvent::Started { .. } | AudioEvent::Recovered) => {
+            DeviceEvent::Microphone(AudioEvent::Started { .. } | AudioEvent::Recovered { .. } | AudioEvent::Moved { .. }) => {
                 self.microphone.picker.problem = None;
             }
             DeviceEvent::Microphone(AudioEvent::Trouble { trouble, detail }) => {
                 tracing::info!(?trouble, detail, "the microphone is in trouble");
                 self.microphone.trouble(DeviceKind::Microphone, trouble);
             }
-            DeviceEvent::Speaker(AudioEvent::Started { .. } | AudioEvent::Recovered) => {
+            DeviceEvent::Speaker(AudioEvent::Started { .. } | AudioEvent::Recovered { .. } | AudioEvent::Moved { .. }) => {
                 self.speaker.picker.problem = None;
             }
             DeviceEvent::Speaker(AudioEvent::Trouble { trouble, detail }) => {
@@ -289,12 +287,9 @@ impl Bay {
     }
 
     fn open_microphone(&mut self) {
-        if self.microphone.spec == MicrophoneSpec::None {
-            return;
-        }
         let (sender, receiver) = mpsc::channel(EVENTS);
         self.forward(receiver, DeviceEvent::Microphone);
-        let microphone = Microphone::open(self.microphone.spec.clone(), sender);
+        let microphone = Microphone::open(&self.microphone.spec, sender);
         microphone.set_muted(self.muted);
         self.microphone.device.send_replace(Some(Arc::new(microphone)));
     }
@@ -302,7 +297,7 @@ impl Bay {
     fn open_speaker(&mut self) {
         let (sender, receiver) = mpsc::channel(EVENTS);
         self.forward(receiver, DeviceEvent::Speaker);
-        let speaker = Speaker::open(self.speaker.spec.clone(), sender);
+        let speaker = Speaker::open(&self.speaker.spec, sender);
         self.speaker.device.send_replace(Some(Arc::new(speaker)));
     }
 

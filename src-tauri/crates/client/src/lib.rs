@@ -37,6 +37,9 @@ const REQUESTS: usize = 256;
 /// the rest is dropped with a log line: a reader that far behind is gone.
 const EVENTS: usize = 4096;
 
+/// What carries WebRTC's packets.
+pub type Network = Arc<dyn parlor_engine::Runtime>;
+
 /// What a client is made with.
 pub struct Options {
     /// The profile's secret: who we are.
@@ -54,7 +57,7 @@ pub struct Options {
     /// The times of a session's life.
     pub timings: Timings,
     /// Carries WebRTC's packets, for tests on bad networks; the system's sockets where there is none.
-    pub network: Option<parlor_engine::Network>,
+    pub network: Option<Network>,
 }
 
 /// Devices that stand above the settings.

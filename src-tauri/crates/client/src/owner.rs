@@ -104,7 +104,7 @@ struct Owner {
     secret: parlor_identity::ProfileSecret,
     settings: Settings,
     bind: Option<std::net::IpAddr>,
-    network: Option<parlor_engine::Network>,
+    network: Option<crate::Network>,
     decode: Decode,
     lobby: bool,
     timings: crate::Timings,
@@ -424,7 +424,7 @@ impl Owner {
             Note::FirstFrame { role, width, height } => {
                 self.headless(HeadlessEvent::FirstFrame { peer, track: role, width, height });
             }
-            Note::Flow { .. } => {}
+            Note::Flow { .. } | Note::KeyFrameNeeded => {}
         }
     }
 

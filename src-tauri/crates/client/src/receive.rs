@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use parlor_engine::{Session, SessionCommand};
+use parlor_engine::Media;
 use parlor_media::{
     audio::{PeerAudio, Speaker},
     video::{Assembled, Assembler, Vp8Decoder},
@@ -46,6 +46,8 @@ pub(crate) enum Note {
     FirstFrame { role: TrackRole, width: u32, height: u32 },
     /// Nothing came for a while, or something comes again.
     Flow { stalled: bool },
+    /// The picture cannot go on without a key frame.
+    KeyFrameNeeded,
 }
 
 /// How a session's receiver is made.
@@ -76,9 +78,9 @@ impl Shared {
         audio.map_or_else(AudioInStats::default, |audio| {
             let stats = audio.stats();
             AudioInStats {
-                level_dbfs: stats.level_dbfs,
-                concealed_ratio: stats.concealed_ratio,
-                buffer_ms: stats.buffer_ms,
+                level_dbfs: stats.level_dbfs.into(),
+                concealed_ratio: stats.concealed_ratio.into(),
+                buffer_ms: stats.buffer_ms.into(),
                 lost: stats.lost,
             }
         })
@@ -101,21 +103,16 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Starts a receiver; it ends with the media queue of its session.
-pub(crate) fn spawn(
-    setup: Receiving,
-    session: Arc<Session>,
-    media: mpsc::Receiver<(u64, TrackRole, RtpReceived, Instant)>,
-) -> (JoinHandle<()>, Arc<Shared>) {
+pub(crate) fn spawn(setup: Receiving, media: mpsc::Receiver<Media>) -> (JoinHandle<()>, Arc<Shared>) {
     let shared = Arc::new(Shared::default());
     let receiver = Receiver {
-        screen: Screen::new(&setup, &shared, Arc::downgrade(&session)),
+        screen: Screen::new(&setup, &shared),
         assembler: Assembler::new(),
         ears: None,
         heard: false,
         stalled: false,
         last: Instant::now(),
         shared: Arc::clone(&shared),
-        session,
         setup,
     };
     (tokio::spawn(receiver.run(media)), shared)
@@ -123,7 +120,6 @@ pub(crate) fn spawn(
 
 struct Receiver {
     setup: Receiving,
-    session: Arc<Session>,
     shared: Arc<Shared>,
     assembler: Assembler,
     screen: Screen,
@@ -134,7 +130,7 @@ struct Receiver {
 }
 
 impl Receiver {
-    async fn run(mut self, mut media: mpsc::Receiver<(u64, TrackRole, RtpReceived, Instant)>) {
+    async fn run(mut self, mut media: mpsc::Receiver<Media>) {
         let mut tick = time::interval(FLOW_TICK);
         tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         self.listen();
@@ -186,17 +182,12 @@ impl Receiver {
             match assembled {
                 Assembled::Frame(frame) => {
                     if !self.screen.show(frame.data, frame.key, frame.timestamp, frame.size) {
-                        self.want_key();
+                        self.note(Note::KeyFrameNeeded);
                     }
                 }
-                Assembled::KeyFrameNeeded => self.want_key(),
+                Assembled::KeyFrameNeeded => self.note(Note::KeyFrameNeeded),
             }
         }
-    }
-
-    fn want_key(&self) {
-        // A full queue means that the session is in worse trouble than a missing picture.
-        let _full = self.session.command(SessionCommand::RequestKeyFrame { role: TrackRole::Camera });
     }
 
     fn flow(&mut self, now: Instant) {
@@ -228,6 +219,8 @@ struct Screen {
     way: Way,
     time: MediaTime,
     size: Option<(u32, u32)>,
+    /// The decoder lost its thread: only a key frame helps.
+    skipping: bool,
     shared: Arc<Shared>,
     notes: mpsc::Sender<(u64, Note)>,
 }
@@ -244,9 +237,9 @@ struct Frame {
 }
 
 impl Screen {
-    fn new(setup: &Receiving, shared: &Arc<Shared>, session: std::sync::Weak<Session>) -> Self {
+    fn new(setup: &Receiving, shared: &Arc<Shared>) -> Self {
         let way = match setup.decode {
-            Decode::All => Way::Decoder(decoder(setup, Arc::clone(shared), session)),
+            Decode::All => Way::Decoder(decoder(setup, Arc::clone(shared))),
             Decode::None => Way::Nowhere,
             Decode::Window => Way::Window(Arc::clone(&setup.sink)),
         };
@@ -256,6 +249,7 @@ impl Screen {
             way,
             time: MediaTime::default(),
             size: None,
+            skipping: false,
             shared: Arc::clone(shared),
             notes: setup.notes.clone(),
         }
@@ -268,7 +262,14 @@ impl Screen {
         self.size = size.or(self.size);
         let Some((width, height)) = self.size else { return true };
         match &self.way {
-            Way::Decoder(decoder) => decoder.try_send(Frame { data, time_us }).is_ok(),
+            Way::Decoder(decoder) => {
+                self.skipping &= !key;
+                if self.skipping {
+                    return true;
+                }
+                self.skipping = decoder.try_send(Frame { data, time_us }).is_err();
+                !self.skipping
+            }
             Way::Nowhere => true,
             Way::Window(sink) => {
                 let header = header(FrameCodec::Vp8, key, self.tile, (width, height), time_us);
@@ -291,11 +292,7 @@ fn header(codec: FrameCodec, key: bool, tile: u32, (width, height): (u32, u32), 
 }
 
 /// Decodes on a thread of its own until its queue is dropped.
-fn decoder(
-    setup: &Receiving,
-    shared: Arc<Shared>,
-    session: std::sync::Weak<Session>,
-) -> blocking::SyncSender<Frame> {
+fn decoder(setup: &Receiving, shared: Arc<Shared>) -> blocking::SyncSender<Frame> {
     let (sender, frames) = blocking::sync_channel::<Frame>(DECODE_AHEAD);
     let (id, tile) = (setup.id, setup.tile);
     let (sink, notes) = (Arc::clone(&setup.sink), setup.notes.clone());
@@ -324,9 +321,7 @@ fn decoder(
                 Ok(None) => {}
                 Err(error) => {
                     tracing::debug!(%error, "a frame could not be decoded");
-                    if let Some(session) = session.upgrade() {
-                        let _full = session.command(SessionCommand::RequestKeyFrame { role: TrackRole::Camera });
-                    }
+                    let _full = notes.try_send((id, Note::KeyFrameNeeded));
                 }
             }
         }

@@ -11,7 +11,7 @@ use parlor_call::{
     Call, CallConfig, CallEvent, Command, EngineCommand, EngineEvent, Input, Output, RoomView, SessionKey,
     SignalingInput,
 };
-use parlor_engine::{IceTimings, Session, SessionCommand, SessionEvent, SessionOptions};
+use parlor_engine::{EngineError, IceTimings, Session, SessionCommand, SessionEvent, SessionOptions};
 use parlor_protocol::{
     InstanceId, PeerId, RoomLink,
     headless::{SendStats, SessionStats, VideoOutStats},
@@ -51,7 +51,7 @@ pub(crate) struct Setup<'a> {
     pub(crate) media: MediaState,
     pub(crate) timings: Timings,
     pub(crate) bind: Option<IpAddr>,
-    pub(crate) network: Option<parlor_engine::Network>,
+    pub(crate) network: Option<crate::Network>,
     pub(crate) decode: Decode,
     pub(crate) sink: Sink,
     pub(crate) taps: Taps,
@@ -90,7 +90,7 @@ pub(crate) struct Room {
     sessions: BTreeMap<u64, Live>,
     ice_servers: Vec<IceServer>,
     bind: Option<IpAddr>,
-    network: Option<parlor_engine::Network>,
+    network: Option<crate::Network>,
     timings: Timings,
     decode: Decode,
     sink: Sink,
@@ -116,7 +116,7 @@ struct Senders {
 /// A session that lives.
 struct Live {
     peer: PeerId,
-    session: Arc<Session>,
+    session: Session,
     shared: Arc<Shared>,
     receiving: JoinHandle<()>,
     _sending: Sending,
@@ -373,8 +373,12 @@ impl Room {
     }
 
     fn note(&mut self, id: u64, note: Note) {
-        let Some(peer) = self.sessions.get(&id).map(|live| live.peer) else { return };
+        let Some(live) = self.sessions.get(&id) else { return };
+        let peer = live.peer;
         match note {
+            Note::KeyFrameNeeded => {
+                return tell(&live.session, SessionCommand::RequestKeyFrame { role: TrackRole::Camera });
+            }
             Note::FirstAudio => {}
             Note::FirstFrame { role, .. } => self.input(Input::Command(Command::PictureSeen { peer, role })),
             Note::Flow { stalled } => {
@@ -417,7 +421,7 @@ impl Room {
             runtime: self.network.clone(),
             ..SessionOptions::default()
         };
-        let session = Arc::new(Session::spawn(id, options, self.senders.engine.clone(), media_sender));
+        let session = Session::spawn(id, options, self.senders.engine.clone(), media_sender);
         let receiving = Receiving {
             id,
             tile,
@@ -427,7 +431,7 @@ impl Room {
             speaker: self.taps.speaker.clone(),
             notes: self.senders.notes.clone(),
         };
-        let (receiving, shared) = receive::spawn(receiving, Arc::clone(&session), media);
+        let (receiving, shared) = receive::spawn(receiving, media);
         self.tiles.insert(peer, tile);
         let sending = Sending::spawn(&session, &self.taps);
         let live = Live { peer, session, shared, receiving, _sending: sending, estimate: 0, loss: 0.0 };
@@ -438,8 +442,7 @@ impl Room {
         let Some(live) = self.sessions.remove(&id) else { return };
         live.receiving.abort();
         self.closing.retain(|task| !task.is_finished());
-        let session = live.session;
-        self.closing.push(tokio::spawn(async move { session.close().await }));
+        self.closing.push(tokio::spawn(live.session.close()));
     }
 
     /// A peer turned its camera off: the pause to come is no freeze.
@@ -449,8 +452,10 @@ impl Room {
 }
 
 fn tell(session: &Session, command: SessionCommand) {
-    if let Err(error) = session.command(command) {
-        tracing::warn!(%error, "a session did not take an instruction");
+    match session.command(command) {
+        // Its last event, which says why, is on its way.
+        Ok(()) | Err(EngineError::Over) => {}
+        Err(error) => tracing::warn!(%error, "a session did not take an instruction"),
     }
 }
 

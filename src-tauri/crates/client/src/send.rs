@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parlor_engine::Session;
+use parlor_engine::{RtpSender, Session};
 use parlor_media::{
     audio::Microphone,
     video::{Rendition, Vp8Packetizer},
@@ -24,10 +24,10 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
-    pub(crate) fn spawn(session: &Arc<Session>, taps: &Taps) -> Self {
+    pub(crate) fn spawn(session: &Session, taps: &Taps) -> Self {
         // Sound has a task of its own, so that it never stands behind a large picture.
-        let sound = tokio::spawn(sound(Arc::clone(session), taps.microphone.clone()));
-        let pictures = tokio::spawn(pictures(Arc::clone(session), taps.rendition.clone()));
+        let sound = tokio::spawn(sound(session.sender(), taps.microphone.clone()));
+        let pictures = tokio::spawn(pictures(session.sender(), taps.rendition.clone()));
         Self { tasks: [sound, pictures] }
     }
 }
@@ -38,7 +38,7 @@ impl Drop for Sending {
     }
 }
 
-async fn sound(session: Arc<Session>, mut source: watch::Receiver<Option<Arc<Microphone>>>) {
+async fn sound(session: RtpSender, mut source: watch::Receiver<Option<Arc<Microphone>>>) {
     let mut clock = Rebase::default();
     loop {
         let current = source.borrow_and_update().clone();
@@ -61,7 +61,7 @@ async fn sound(session: Arc<Session>, mut source: watch::Receiver<Option<Arc<Mic
     }
 }
 
-async fn pictures(session: Arc<Session>, mut source: watch::Receiver<Option<Arc<Rendition>>>) {
+async fn pictures(session: RtpSender, mut source: watch::Receiver<Option<Arc<Rendition>>>) {
     let mut packetizer = Vp8Packetizer::new();
     let mut clock = Rebase::default();
     loop {

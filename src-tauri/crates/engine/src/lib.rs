@@ -1,1 +1,39 @@
 //! One session's peer connection.
+//!
+//! Owns: WebRTC, from the description to the socket: ICE, DTLS, RTP and RTCP, the estimate of the path, pacing, data
+//! channels, statistics. Refuses: rooms, rosters, devices, codecs, and every decision about when to connect, restart or
+//! give up; it does what it is told and says what it sees.
+//!
+//! A [`Session`] is a handle on a task. Commands go in through a bounded queue, events and media come out through
+//! bounded queues given to [`Session::spawn`], and nothing that is called from outside waits.
+
+mod chain;
+mod channels;
+mod connection;
+mod error;
+mod gate;
+mod handler;
+mod inbound;
+mod inbox;
+mod message;
+mod negotiate;
+pub mod netem;
+mod options;
+mod outbound;
+mod runtime;
+mod sdp;
+mod session;
+mod stats;
+mod supervise;
+mod task;
+
+pub use webrtc::runtime::Runtime;
+
+pub use self::{
+    error::EngineError,
+    inbound::Media,
+    message::{SessionCommand, SessionEvent},
+    options::{IceTimings, Rates, SessionOptions},
+    session::{RtpSender, Session},
+    stats::EngineStats,
+};

@@ -76,7 +76,8 @@ pub(crate) fn parse(description: &Description) -> Result<Parsed, EngineError> {
         fingerprint |= media.attribute("fingerprint").is_some();
         match RtpCodecKind::from(media.media_name.media.as_str()) {
             kind @ (RtpCodecKind::Audio | RtpCodecKind::Video) => lines.push(Line { mid: mid.to_owned(), kind }),
-            RtpCodecKind::Unspecified => {}
+            // The data channels' line, and whatever else there may be.
+            _ => {}
         }
     }
     if ufrag.is_empty() || !secrets || !fingerprint {
@@ -88,6 +89,20 @@ pub(crate) fn parse(description: &Description) -> Result<Parsed, EngineError> {
 /// The user fragment of a description of our own.
 pub(crate) fn ufrag(sdp: &str) -> String {
     sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap_or_default().trim().to_owned()
+}
+
+/// The mid of a description's first m-line.
+pub(crate) fn first_mid(sdp: &str) -> String {
+    mids(sdp).next().unwrap_or_default().to_owned()
+}
+
+/// Whether an answer has the offer's m-lines, in the offer's order (RFC 3264 §6).
+pub(crate) fn answers(offer: &str, answer: &str) -> bool {
+    mids(offer).eq(mids(answer))
+}
+
+fn mids(sdp: &str) -> impl Iterator<Item = &str> {
+    sdp.lines().filter_map(|line| line.strip_prefix("a=mid:")).map(str::trim)
 }
 
 fn bad(why: &str) -> EngineError {

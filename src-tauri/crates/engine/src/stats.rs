@@ -1,6 +1,14 @@
 //! What can be read about a session at any time.
 
+use std::{
+    sync::atomic::Ordering::Relaxed,
+    time::{Duration, Instant},
+};
+
 use serde::Serialize;
+use webrtc::peer_connection::{PeerConnection, RTCStatsReport, RTCStatsReportEntry, StatsSelector};
+
+use crate::chain::Shared;
 
 /// A session's latest numbers, refreshed each second while it lives.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -33,4 +41,80 @@ pub struct EngineStats {
     pub retransmitted: u64,
     /// Packets that we asked the other side to send again.
     pub nacked: u64,
+}
+
+/// Reads the numbers, and remembers what bitrates are counted from.
+#[derive(Default)]
+pub(crate) struct Meter {
+    last: Option<(String, Instant, u64, u64)>,
+}
+
+impl Meter {
+    pub(crate) async fn read(&mut self, pc: &dyn PeerConnection, shared: &Shared, now: Instant) -> EngineStats {
+        let report = pc.get_stats(now, StatsSelector::None).await;
+        let sctp = match pc.sctp().await {
+            Some(sctp) => sctp.state().await.map(|state| state.to_string()).unwrap_or_default(),
+            None => String::new(),
+        };
+        let mut stats = EngineStats {
+            rtt_ms: shared.rtt().as_secs_f64() * 1000.0,
+            estimate: shared.estimate(),
+            loss: shared.loss(),
+            sctp,
+            signaling: signaling(pc).await.to_owned(),
+            media_dropped: shared.media_dropped.load(Relaxed),
+            send_dropped: shared.send_dropped.load(Relaxed),
+            retransmitted: shared.retransmitted.load(Relaxed),
+            nacked: shared.nacked.load(Relaxed),
+            ..EngineStats::default()
+        };
+        let Some(transport) = report.transport() else { return stats };
+        stats.ice = transport.ice_state.to_string();
+        stats.dtls = transport.dtls_state.to_string();
+        let selected = &transport.selected_candidate_pair_id;
+        let Some(pair) = report.candidate_pairs().find(|pair| pair.stats.id == *selected) else {
+            self.last = None;
+            return stats;
+        };
+        if pair.current_round_trip_time > 0.0 {
+            stats.rtt_ms = pair.current_round_trip_time * 1000.0;
+        }
+        let types = [&pair.local_candidate_id, &pair.remote_candidate_id].map(|id| candidate_type(&report, id));
+        stats.pair = types.join("/");
+        if let Some((id, at, sent, received)) = &self.last
+            && id == selected
+        {
+            let elapsed = now.duration_since(*at);
+            stats.bitrate = bitrate(pair.bytes_sent.saturating_sub(*sent), elapsed);
+            stats.bitrate_in = bitrate(pair.bytes_received.saturating_sub(*received), elapsed);
+        }
+        self.last = Some((selected.clone(), now, pair.bytes_sent, pair.bytes_received));
+        stats
+    }
+}
+
+/// The stack keeps its signaling state to itself, but not the descriptions that make it.
+async fn signaling(pc: &dyn PeerConnection) -> &'static str {
+    if pc.pending_local_description().await.is_some() {
+        "have-local-offer"
+    } else if pc.pending_remote_description().await.is_some() {
+        "have-remote-offer"
+    } else {
+        "stable"
+    }
+}
+
+fn candidate_type(report: &RTCStatsReport, id: &str) -> String {
+    let candidate = report.iter().find(|entry| entry.id() == id);
+    match candidate {
+        Some(RTCStatsReportEntry::LocalCandidate(candidate) | RTCStatsReportEntry::RemoteCandidate(candidate)) => {
+            candidate.candidate_type.to_string()
+        }
+        Some(_) | None => "unknown".to_owned(),
+    }
+}
+
+fn bitrate(bytes: u64, elapsed: Duration) -> u64 {
+    let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1);
+    bytes.saturating_mul(8_000_000) / micros
 }

@@ -1,6 +1,7 @@
 //! One client's connection: challenge, entry, its messages, its end.
 
 use std::{
+    error::Error as _,
     future::Future,
     pin::pin,
     time::{Duration, Instant},
@@ -129,7 +130,7 @@ async fn first(stream: &mut Stream) -> Result<Utf8Bytes, Outside> {
             Some(Ok(Message::Text(text))) => return Ok(text),
             Some(Ok(Message::Binary(_))) => return Err(Outside::Refused(ErrorCode::BadMessage)),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Err(error)) if is_too_large(error) => return Err(Outside::Refused(ErrorCode::MessageTooLarge)),
+            Some(Err(error)) if is_too_large(&error) => return Err(Outside::Refused(ErrorCode::MessageTooLarge)),
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Outside::Gone),
         }
     }
@@ -192,7 +193,7 @@ async fn read(config: &Config, hub: &Hub, ticket: &Ticket, outbox: &WeakOutbox, 
     loop {
         let message = match timeout(idle, stream.next()).await {
             Ok(Some(Ok(message))) => message,
-            Ok(Some(Err(error))) if is_too_large(error) => {
+            Ok(Some(Err(error))) if is_too_large(&error) => {
                 tell(outbox, &refusal(ErrorCode::MessageTooLarge));
                 return LeaveReason::Lost;
             }
@@ -254,8 +255,9 @@ fn tell(outbox: &WeakOutbox, message: &ToClient) -> bool {
     outbox.upgrade().is_some_and(|outbox| outbox.put(message).is_ok())
 }
 
-fn is_too_large(error: axum::Error) -> bool {
-    error.into_inner().downcast_ref().is_some_and(|error| matches!(error, tungstenite::Error::Capacity(_)))
+fn is_too_large(error: &axum::Error) -> bool {
+    let source = error.source().and_then(|error| error.downcast_ref());
+    source.is_some_and(|error| matches!(error, tungstenite::Error::Capacity(_)))
 }
 
 /// Whether a text has the form of standard base64 with padding (RFC 4648 §4); what it says is not ours to know.

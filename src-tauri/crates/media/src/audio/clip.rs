@@ -120,7 +120,7 @@ mod tests {
             let sample_format = if bits == 32 { hound::SampleFormat::Float } else { hound::SampleFormat::Int };
             write(&path, hound::WavSpec { channels, sample_rate: rate, bits_per_sample: bits, sample_format }, 1.0, 440.0);
             let clip = Clip::load(&path).unwrap();
-            assert_eq!(clip.samples().len(), 48_000, "{rate} Hz");
+            assert!(clip.samples().len().abs_diff(48_000) <= 1, "{rate} Hz: {}", clip.samples().len());
             let tone = measure::tone(&clip.samples()[4_800..43_200], RATE).unwrap();
             assert!((tone.hz - 440.0).abs() < 0.2, "{rate} Hz: {tone:?}");
             assert!((tone.dbfs + 9.03).abs() < 0.3, "{rate} Hz: {tone:?}");

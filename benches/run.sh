@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# What a call costs, beside Chromium doing the same in the same run. Builds for release first.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo build --release --workspace --bins
+PARLOR_TEST_PROFILE=release exec node benches/call.mjs "$@"

@@ -1,0 +1,302 @@
+//! What signaling tells: who is in the room, and what they say through it.
+
+use std::time::{Duration, Instant};
+
+use parlor_protocol::{
+    Cause, PeerId, VERSION,
+    negotiation::{DescriptionKind, Negotiation, NegotiationBody},
+    peer::{Hello, PeerBody, PeerMessage},
+    signal::{Address, ErrorCode, LeaveReason, Member},
+};
+
+use super::{Call, Signaling};
+use crate::{
+    dropped::Why,
+    input::SignalingInput,
+    output::{CallEvent, Output},
+    roster::Unreadable,
+    session::Via,
+    words,
+};
+
+/// How long there is to wait for an attempt that will not be made.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+impl Call {
+    pub(super) fn handle_signaling(&mut self, input: SignalingInput, now: Instant) {
+        match input {
+            SignalingInput::Up { peer, roster } => self.handle_up(peer, roster, now),
+            SignalingInput::Down { retry_in } => self.handle_down(retry_in, now),
+            SignalingInput::PeerJoined(member) => self.handle_here(member.address, now),
+            SignalingInput::PeerLeft { address, reason } => self.handle_left(address, reason, now),
+            SignalingInput::PeerBack(address) => self.handle_here(address, now),
+            SignalingInput::Message { from, message } => self.handle_message(from, message, now),
+            SignalingInput::Unreadable { from } => self.handle_unreadable(from, now),
+            SignalingInput::Refused { code } => self.handle_refused(code, now),
+        }
+    }
+
+    fn handle_up(&mut self, peer: PeerId, roster: Vec<Member>, now: Instant) {
+        if peer != self.me.peer {
+            tracing::warn!("the server calls us by another id");
+        }
+        let first = match self.signaling {
+            Signaling::Connecting { .. } => true,
+            Signaling::Up | Signaling::Down { .. } => false,
+        };
+        self.signaling = Signaling::Up;
+        self.changed = true;
+        let here: Vec<Address> = roster.into_iter().map(|member| member.address).collect();
+        for gone in self.roster.addresses().into_iter().filter(|known| !here.contains(known)) {
+            let replaced = here.iter().any(|address| address.peer == gone.peer);
+            if !replaced {
+                self.roster.remove(gone);
+                // They may be on their way back themselves: what happened in the gap is a hint at most.
+                self.hint(gone, Some(LeaveReason::Lost), now);
+            }
+        }
+        for address in here {
+            self.enter(address, first, now);
+        }
+        self.say_hello_to(None, now);
+        for id in self.ids() {
+            if let Some(session) = self.peers.get_mut(&id).and_then(|peer| peer.session.as_mut()) {
+                session.handle_signaling(true, now);
+                session.handle_timeout(now);
+                self.drain(id, now);
+            }
+            self.publish(id, now);
+        }
+    }
+
+    fn handle_down(&mut self, retry_in: Duration, now: Instant) {
+        let next = now + retry_in;
+        self.signaling = match self.signaling {
+            Signaling::Connecting { .. } => Signaling::Connecting { failed: true },
+            Signaling::Up => Signaling::Down { since: now, next },
+            Signaling::Down { since, .. } => Signaling::Down { since, next },
+        };
+        self.changed = true;
+        for id in self.ids() {
+            if let Some(session) = self.peers.get_mut(&id).and_then(|peer| peer.session.as_mut()) {
+                session.handle_signaling(false, now);
+            }
+            self.publish(id, now);
+        }
+    }
+
+    fn handle_refused(&mut self, code: ErrorCode, now: Instant) {
+        match (code, self.signaling) {
+            (ErrorCode::Replaced, _) => self.end("replaced", Cause::Replaced, now),
+            (_, Signaling::Connecting { .. }) => {
+                let reason = serde_json::to_value(code).ok();
+                let reason = reason.as_ref().and_then(|code| code.as_str()).unwrap_or("refused");
+                self.end(reason, Cause::Left, now);
+            }
+            (_, Signaling::Up | Signaling::Down { .. }) => {
+                self.handle_down(NEVER, now);
+                self.event(CallEvent::Notice(words::refused()));
+            }
+        }
+    }
+
+    /// Somebody entered, or is back.
+    fn handle_here(&mut self, address: Address, now: Instant) {
+        self.enter(address, false, now);
+        if self.roster.contains(address) {
+            self.say_hello(address, now);
+        }
+    }
+
+    /// Somebody is in the room, be it news or not. `early`: they were there before us.
+    fn enter(&mut self, address: Address, early: bool, now: Instant) {
+        if address.peer == self.me.peer || self.past.is_buried(address, now) {
+            return;
+        }
+        let old = self.roster.instance(address.peer).map(|instance| Address { peer: address.peer, instance });
+        let ask_at = now + self.timings.ask_again;
+        if self.roster.add(address, early, ask_at) {
+            self.chat.bind(address);
+            if let Some(old) = old {
+                self.past.bury(old, now + self.timings.tombstone, now);
+            }
+        }
+        if !self.roster.contains(address) {
+            return;
+        }
+        self.supersede(address, now);
+        self.hint(address, None, now);
+        let known = self.peers.get(&address.peer).map(|peer| peer.address);
+        if known == Some(address) {
+            self.revive_at_once(address.peer, now);
+        }
+    }
+
+    fn handle_left(&mut self, address: Address, reason: LeaveReason, now: Instant) {
+        if !self.roster.remove(address) {
+            return;
+        }
+        match reason {
+            LeaveReason::Left if self.peers.get(&address.peer).is_some_and(|peer| peer.is_healthy()) => {}
+            LeaveReason::Left => self.past.bury(address, now + self.timings.tombstone, now),
+            LeaveReason::Lost => {}
+        }
+        let Some(peer) = self.peers.get(&address.peer).filter(|peer| peer.address == address) else { return };
+        let lost = peer.session.as_ref().is_some_and(|session| session.was_connected() && !session.is_healthy());
+        let never = peer.session.as_ref().is_some_and(|session| !session.was_connected());
+        match reason {
+            // Only a goodbye of their own ends what works.
+            LeaveReason::Left if peer.is_healthy() => self.hint(address, Some(reason), now),
+            LeaveReason::Left => self.close(address.peer, Cause::PeerLeft, now),
+            LeaveReason::Lost if lost => self.fail(address.peer, Cause::PeerLost, None, now),
+            LeaveReason::Lost if never || peer.is_healthy() => self.hint(address, Some(reason), now),
+            LeaveReason::Lost => self.linger(address.peer, now),
+        }
+    }
+
+    fn hint(&mut self, address: Address, hint: Option<LeaveReason>, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&address.peer).filter(|peer| peer.address == address) else { return };
+        match &mut peer.session {
+            Some(session) => {
+                session.handle_hint(hint, now);
+                if hint.is_none() {
+                    session.restart_if_lost(now);
+                }
+            }
+            None if hint.is_some() => self.linger(address.peer, now),
+            None => {}
+        }
+    }
+
+    fn handle_unreadable(&mut self, from: Address, now: Instant) {
+        match self.roster.unreadable(from) {
+            Unreadable::Known => self.drop_one(Why::Forged),
+            Unreadable::News => {
+                // A tile that was kept for a newer run of somebody, who turns out to have another key.
+                let kept = self.peers.get(&from.peer).is_some_and(|peer| peer.address == from && peer.session.is_none());
+                if kept {
+                    self.close(from.peer, Cause::Replaced, now);
+                }
+                self.event(CallEvent::Notice(words::unreadable(from.peer)));
+            }
+            Unreadable::WrongKey => self.end("wrong-key", Cause::Left, now),
+        }
+    }
+
+    fn handle_message(&mut self, from: Address, message: PeerMessage, now: Instant) {
+        if from.peer == self.me.peer {
+            return self.drop_one(Why::Malformed);
+        }
+        // An older run than the one that is here, or one that is over.
+        let superseded = self.roster.instance(from.peer).is_some_and(|instance| instance != from.instance);
+        if superseded || self.past.is_buried(from, now) {
+            return self.drop_one(Why::Stale);
+        }
+        self.roster.understood();
+        if message.v > VERSION {
+            return self.answer_version(from);
+        }
+        match message.body {
+            PeerBody::Bye { generation } => self.handle_bye(from, generation, now),
+            PeerBody::Hello(hello) => self.handle_hello(from, &hello, now),
+            PeerBody::Negotiation(negotiation) => self.handle_negotiation(from, negotiation, now),
+            PeerBody::Unsupported { .. } => self.note_version(from),
+            PeerBody::WantOffer { generation } => self.handle_want_offer(from, generation, now),
+        }
+    }
+
+    fn answer_version(&mut self, from: Address) {
+        if self.roster.outdated(from) {
+            let body = PeerBody::Unsupported { highest: VERSION };
+            self.outputs.push_back(Output::Signal { to: Some(from), body });
+            self.event(CallEvent::Notice(words::unsupported(from.peer, "")));
+        }
+    }
+
+    fn note_version(&mut self, from: Address) {
+        if self.roster.outdated(from) {
+            let name = self.peers.get(&from.peer).map_or_else(String::new, |peer| peer.name.clone());
+            self.event(CallEvent::Notice(words::unsupported(from.peer, &name)));
+        }
+    }
+
+    fn handle_hello(&mut self, from: Address, hello: &Hello, now: Instant) {
+        let ask_at = now + self.timings.ask_again;
+        if self.roster.add(from, false, ask_at) {
+            self.chat.bind(from);
+        }
+        if !self.roster.contains(from) {
+            return self.drop_one(Why::Flood);
+        }
+        if self.roster.heard(from, self.timings.ask_again, now) {
+            self.say_hello(from, now);
+        }
+        self.supersede(from, now);
+        self.meet(from, Some(hello), now);
+        self.changed = true;
+        let waits = self.peers.get(&from.peer).is_some_and(|peer| peer.session.is_none() && peer.failed.is_none());
+        if waits {
+            self.start(from.peer, false, now);
+        }
+    }
+
+    fn handle_bye(&mut self, from: Address, generation: u32, now: Instant) {
+        if generation != 0 && generation < self.past.generation(from) {
+            return self.drop_one(Why::Stale);
+        }
+        self.part(from, now);
+    }
+
+    /// Somebody said goodbye: they are gone, now.
+    pub(super) fn part(&mut self, address: Address, now: Instant) {
+        self.past.bury(address, now + self.timings.tombstone, now);
+        self.roster.remove(address);
+        if self.peers.get(&address.peer).is_some_and(|peer| peer.address == address) {
+            self.close(address.peer, Cause::PeerLeft, now);
+        }
+    }
+
+    fn handle_negotiation(&mut self, from: Address, negotiation: Negotiation, now: Instant) {
+        let begins = match &negotiation.body {
+            NegotiationBody::Description(description) => {
+                description.kind == DescriptionKind::Offer
+                    && from.peer < self.me.peer
+                    && negotiation.generation > self.past.generation(from)
+            }
+            NegotiationBody::Candidate(_)
+            | NegotiationBody::EndOfCandidates { .. }
+            | NegotiationBody::RestartReady
+            | NegotiationBody::RestartReadyQuery => false,
+        };
+        if begins && !self.begin(from, negotiation.generation, now) {
+            return self.drop_one(Why::Flood);
+        }
+        let peer = self.peers.get_mut(&from.peer).filter(|peer| peer.address == from);
+        let Some(session) = peer.and_then(|peer| peer.session.as_mut()) else { return self.drop_one(Why::Stale) };
+        session.handle_negotiation(negotiation, Via::Signaling, now);
+        self.drain(from.peer, now);
+    }
+
+    /// The greater side asks for an offer. It may not know of one that is on its way, or have lost what it led to.
+    fn handle_want_offer(&mut self, from: Address, known: u32, now: Instant) {
+        if from.peer < self.me.peer {
+            return self.drop_one(Why::Malformed);
+        }
+        self.meet(from, None, now);
+        let Some(peer) = self.peers.get_mut(&from.peer).filter(|peer| peer.address == from) else {
+            return self.drop_one(Why::Flood);
+        };
+        if let Some(session) = &mut peer.session
+            && session.generation() > known
+        {
+            session.say_all_again(now);
+            return self.drain(from.peer, now);
+        }
+        if !peer.begins.take(now) {
+            return self.drop_one(Why::Flood);
+        }
+        self.past.used(from, known, now);
+        self.replace(from.peer, now);
+        self.start(from.peer, false, now);
+    }
+}

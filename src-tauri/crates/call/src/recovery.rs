@@ -1,0 +1,227 @@
+//! What is done about a session that is not connected any more: when to restart ICE, when to give up.
+//!
+//! A restart drops the path that is in use. So before each one the other side is asked, over every path that may work,
+//! whether it hears us; while no path answers, the link is left to heal by itself.
+
+use std::time::{Duration, Instant};
+
+use parlor_protocol::signal::LeaveReason;
+use rand::{RngExt, rngs::SmallRng};
+
+use crate::{
+    Timings,
+    timer::{Timer, Timers},
+};
+
+/// Restarts that are tried for a session that looks healthy, after a change of network.
+const MAX_FORCED: usize = 3;
+
+/// One session's way back.
+#[derive(Debug)]
+pub(crate) struct Recovery {
+    timings: Timings,
+    /// Restarts first; the other side follows when nothing came of it.
+    leads: bool,
+    unhealthy: Option<Instant>,
+    hint: Option<Hint>,
+    /// ICE gave up before it ever connected: restarts may still help, within the connect timeout.
+    stuck: bool,
+    /// A restart was asked for although the session looked healthy.
+    forced: bool,
+    tries: usize,
+    /// When the other side was last asked whether it hears us, until it answers.
+    asked: Option<Instant>,
+    timers: Timers,
+}
+
+/// The server said that the peer is gone.
+#[derive(Debug, Clone, Copy)]
+struct Hint {
+    at: Instant,
+    reason: LeaveReason,
+}
+
+/// What is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Ask whether the other side hears us.
+    Ask,
+    /// The watchdog ran out. With what the server said, where that is still fresh.
+    GiveUp(Option<LeaveReason>),
+}
+
+impl Recovery {
+    pub(crate) fn new(leads: bool, timings: &Timings) -> Self {
+        Self {
+            timings: *timings,
+            leads,
+            unhealthy: None,
+            hint: None,
+            stuck: false,
+            forced: false,
+            tries: 0,
+            asked: None,
+            timers: Timers::default(),
+        }
+    }
+
+    /// How many restarts were tried since the session was last healthy.
+    pub(crate) fn attempt(&self) -> u32 {
+        u32::try_from(self.tries).unwrap_or(u32::MAX)
+    }
+
+    /// A restart is being sought, so that the path matters.
+    pub(crate) fn is_active(&self) -> bool {
+        self.unhealthy.is_some() || self.stuck || self.forced
+    }
+
+    /// The session was connected and is not any more. Only the first such moment counts.
+    pub(crate) fn lost(&mut self, rng: &mut SmallRng, now: Instant) {
+        if self.unhealthy.is_some() {
+            return;
+        }
+        self.unhealthy = Some(now);
+        self.set_watchdog(now);
+        self.schedule(rng, now);
+    }
+
+    /// ICE gave up before it ever connected.
+    pub(crate) fn stuck(&mut self, now: Instant) {
+        if !self.stuck {
+            self.stuck = true;
+            self.at_once(now);
+        }
+    }
+
+    /// The session is connected.
+    pub(crate) fn recovered(&mut self) {
+        if self.unhealthy.take().is_some() {
+            self.hint = None;
+        }
+        self.stuck = false;
+        self.forced = false;
+        self.tries = 0;
+        self.asked = None;
+        self.timers = Timers::default();
+    }
+
+    /// The server said that the peer is gone, or takes it back.
+    pub(crate) fn hint(&mut self, reason: Option<LeaveReason>, now: Instant) {
+        self.hint = reason.map(|reason| Hint { at: now, reason });
+        self.set_watchdog(now);
+    }
+
+    /// The other side's channels are gone, which is as good as a hint.
+    pub(crate) fn hasten(&mut self, now: Instant) {
+        if self.unhealthy.is_some() {
+            self.timers.hasten(Timer::Watchdog, now + self.timings.watchdog_hinted);
+        }
+    }
+
+    /// A restart is wanted now, healthy or not.
+    pub(crate) fn force(&mut self, now: Instant) {
+        self.forced = true;
+        self.tries = 0;
+        self.asked = None;
+        self.timers.set(Timer::Restart, now);
+    }
+
+    /// Something speaks for a restart that both sides notice: the leading side goes first.
+    pub(crate) fn at_once(&mut self, now: Instant) {
+        if self.unhealthy.is_some() || self.stuck {
+            let wait = if self.leads { Duration::ZERO } else { self.timings.follow_after };
+            self.timers.set(Timer::Restart, now + wait);
+        }
+    }
+
+    /// The other side asks whether it is heard. Whether to answer, and so let it restart.
+    pub(crate) fn asked(&mut self, rng: &mut SmallRng, now: Instant) -> bool {
+        let just_asked =
+            self.asked.is_some_and(|at| now.saturating_duration_since(at) < self.timings.follow_after);
+        if self.leads && just_asked {
+            return false;
+        }
+        if self.timers.at(Timer::Restart).is_some() {
+            self.schedule(rng, now);
+        }
+        true
+    }
+
+    /// The other side answered. Whether a restart is still wanted.
+    pub(crate) fn ready(&mut self) -> bool {
+        self.asked.take().is_some() && self.is_active()
+    }
+
+    /// A new ICE generation was agreed on.
+    pub(crate) fn restarted(&mut self, rng: &mut SmallRng, now: Instant) {
+        self.forced = false;
+        self.asked = None;
+        if self.is_active() {
+            self.schedule(rng, now);
+        } else {
+            self.timers.stop(Timer::Restart);
+            self.tries = 0;
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        self.timers.next()
+    }
+
+    /// Time has passed.
+    pub(crate) fn handle_timeout(&mut self, rng: &mut SmallRng, now: Instant) -> Option<Due> {
+        match self.timers.due(now)? {
+            Timer::Watchdog => Some(Due::GiveUp(self.fresh_hint(now))),
+            Timer::Restart => {
+                self.tries += 1;
+                self.asked = Some(now);
+                if self.unhealthy.is_none() && !self.stuck && self.tries > MAX_FORCED {
+                    self.forced = false;
+                    self.tries = 0;
+                    return None;
+                }
+                self.schedule(rng, now);
+                Some(Due::Ask)
+            }
+            Timer::Answer
+            | Timer::AskOffer
+            | Timer::Connect
+            | Timer::Linger
+            | Timer::Offer
+            | Timer::Op
+            | Timer::Ping
+            | Timer::Revive => None,
+        }
+    }
+
+    fn schedule(&mut self, rng: &mut SmallRng, now: Instant) {
+        let steps = &self.timings.restart_after;
+        let step = steps[self.tries.min(steps.len() - 1)];
+        let wait = jittered(step, self.timings.jitter, rng);
+        let follow = if self.leads { Duration::ZERO } else { self.timings.follow_after };
+        self.timers.set(Timer::Restart, now + wait + follow);
+    }
+
+    /// One deadline from the first unhealthy moment, nearer when the server also said that the peer is gone.
+    fn set_watchdog(&mut self, now: Instant) {
+        let Some(since) = self.unhealthy else { return };
+        let mut at = since + self.timings.watchdog;
+        if self.fresh_hint(now).is_some()
+            && let Some(hint) = self.hint
+        {
+            at = at.min(since.max(hint.at) + self.timings.watchdog_hinted);
+        }
+        self.timers.set(Timer::Watchdog, at);
+    }
+
+    fn fresh_hint(&self, now: Instant) -> Option<LeaveReason> {
+        let fresh = |hint: &Hint| now.saturating_duration_since(hint.at) < self.timings.hint_ttl;
+        self.hint.filter(fresh).map(|hint| hint.reason)
+    }
+}
+
+/// A time moved at random by so many percent, either way.
+pub(crate) fn jittered(time: Duration, percent: u32, rng: &mut SmallRng) -> Duration {
+    let percent = percent.min(100);
+    time * rng.random_range(100 - percent..=100 + percent) / 100
+}

@@ -1,0 +1,10 @@
+//! What a call does, behaviour by behaviour.
+
+use std::{sync::OnceLock, time::Instant};
+
+/// Where virtual time begins. `Instant` has no other source; nothing depends on which moment it is.
+#[allow(clippy::disallowed_methods, reason = "a starting point for virtual time")]
+pub(crate) fn origin() -> Instant {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    *ORIGIN.get_or_init(Instant::now)
+}

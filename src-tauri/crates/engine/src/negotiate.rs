@@ -1,0 +1,321 @@
+//! Offers, answers and candidates (RFC 8829, RFC 8838).
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use parlor_protocol::{
+    media::TrackRole,
+    negotiation::{Candidate, Description, DescriptionKind},
+};
+use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use webrtc::{
+    media_stream::{
+        track_local::{TrackLocal, static_rtp::TrackLocalStaticRTP},
+        track_remote::TrackRemote,
+    },
+    peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSessionDescription},
+    rtp_transceiver::RtpTransceiver,
+};
+
+use crate::{
+    error::EngineError,
+    sdp::{self, Line, Parsed},
+};
+
+/// Candidates kept for a description that has not come; the oldest go first.
+const HELD: usize = 64;
+/// ICE generations whose late candidates are known as late.
+const PAST: usize = 16;
+
+/// What was agreed on, and what is needed to agree on more.
+pub(crate) struct Negotiation {
+    tracks: [Arc<TrackLocalStaticRTP>; 4],
+    transceivers: BTreeMap<TrackRole, Arc<dyn RtpTransceiver>>,
+    /// What each m-line carries from here.
+    local: BTreeMap<String, TrackRole>,
+    /// What each m-line carries from there.
+    remote: BTreeMap<String, TrackRole>,
+    /// Mid for candidates: all m-lines share one transport (RFC 8843), so the first will do.
+    first_mid: String,
+    local_ufrag: String,
+    remote_ufrag: String,
+    past: VecDeque<String>,
+    held: VecDeque<Candidate>,
+    /// Local candidates of this generation that were told already: gathering runs again with every description.
+    told: BTreeSet<String>,
+    ended: bool,
+}
+
+impl Negotiation {
+    pub(crate) fn new(tracks: [Arc<TrackLocalStaticRTP>; 4]) -> Self {
+        Self {
+            tracks,
+            transceivers: BTreeMap::new(),
+            local: BTreeMap::new(),
+            remote: BTreeMap::new(),
+            first_mid: String::new(),
+            local_ufrag: String::new(),
+            remote_ufrag: String::new(),
+            past: VecDeque::new(),
+            held: VecDeque::new(),
+            told: BTreeSet::new(),
+            ended: false,
+        }
+    }
+
+    /// Makes an offer and sets it. A session that has no m-lines yet gets all four.
+    pub(crate) async fn offer(
+        &mut self,
+        pc: &dyn PeerConnection,
+        ice_restart: bool,
+    ) -> Result<Description, EngineError> {
+        if pc.pending_local_description().await.is_some() {
+            return Err(EngineError::Description("an offer is out already".to_owned()));
+        }
+        if self.transceivers.is_empty() {
+            for role in TrackRole::ALL {
+                self.attach(pc, role).await?;
+            }
+        }
+        let mut options = webrtc_offer_options();
+        options.ice_restart = ice_restart;
+        let offer = pc.create_offer(Some(options)).await?;
+        self.set_local(pc, offer, DescriptionKind::Offer).await
+    }
+
+    /// Applies a remote description; an offer is answered.
+    pub(crate) async fn apply(
+        &mut self,
+        pc: &dyn PeerConnection,
+        description: &Description,
+        rollback: bool,
+    ) -> Result<Option<Description>, EngineError> {
+        let parsed = sdp::parse(description)?;
+        if rollback {
+            self.rollback(pc).await?;
+        }
+        let answer = match description.kind {
+            DescriptionKind::Offer => Some(self.answer(pc, description, &parsed).await?),
+            DescriptionKind::Answer => {
+                self.complete(pc, description, &parsed).await?;
+                None
+            }
+        };
+        self.enter_generation(pc, parsed.ufrag).await;
+        Ok(answer)
+    }
+
+    /// Takes the own offer back (RFC 8829 §4.1.10.2). The stack knows no implicit rollback.
+    pub(crate) async fn rollback(&mut self, pc: &dyn PeerConnection) -> Result<(), EngineError> {
+        if pc.pending_local_description().await.is_some() {
+            pc.set_local_description(RTCSessionDescription::rollback(None)?).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a remote candidate, keeps it for a coming generation, or drops it.
+    pub(crate) async fn candidate(&mut self, pc: &dyn PeerConnection, candidate: Candidate) {
+        let current = !self.remote_ufrag.is_empty();
+        if current && (candidate.ufrag.is_empty() || candidate.ufrag == self.remote_ufrag) {
+            self.add(pc, candidate).await;
+        } else if !self.past.contains(&candidate.ufrag) {
+            if self.held.len() == HELD {
+                self.held.pop_front();
+            }
+            self.held.push_back(candidate);
+        }
+    }
+
+    /// A local candidate as the other side needs it; `None` when it was told already.
+    pub(crate) fn local_candidate(&mut self, candidate: String) -> Option<Candidate> {
+        self.told.insert(candidate.clone()).then(|| Candidate {
+            candidate,
+            mid: self.first_mid.clone(),
+            ufrag: self.local_ufrag.clone(),
+        })
+    }
+
+    /// The generation that has no more local candidates; `None` when that was told already.
+    pub(crate) fn end_of_candidates(&mut self) -> Option<String> {
+        (!std::mem::replace(&mut self.ended, true)).then(|| self.local_ufrag.clone())
+    }
+
+    /// What a remote track carries.
+    pub(crate) async fn role(&self, pc: &dyn PeerConnection, track: &Arc<dyn TrackRemote>) -> Option<TrackRole> {
+        for transceiver in pc.get_transceivers().await {
+            let Ok(Some(receiver)) = transceiver.receiver().await else { continue };
+            if Arc::ptr_eq(receiver.track(), track) {
+                let mid = transceiver.mid().await.ok().flatten()?;
+                return self.remote.get(&mid).or_else(|| self.local.get(&mid)).copied();
+            }
+        }
+        None
+    }
+
+    /// Payload types of the tracks that may be sent now.
+    pub(crate) async fn payload_types(&self) -> BTreeMap<TrackRole, u8> {
+        let mut types = BTreeMap::new();
+        for (&role, transceiver) in &self.transceivers {
+            if let Some(payload_type) = payload_type(transceiver.as_ref(), role).await {
+                types.insert(role, payload_type);
+            }
+        }
+        types
+    }
+
+    async fn attach(&mut self, pc: &dyn PeerConnection, role: TrackRole) -> Result<(), EngineError> {
+        if !self.transceivers.contains_key(&role) {
+            let track: Arc<dyn TrackLocal> = self.tracks[role as usize].clone();
+            let transceiver = pc.add_transceiver_from_track(track, None).await?;
+            self.transceivers.insert(role, transceiver);
+        }
+        Ok(())
+    }
+
+    async fn answer(
+        &mut self,
+        pc: &dyn PeerConnection,
+        description: &Description,
+        parsed: &Parsed,
+    ) -> Result<Description, EngineError> {
+        if pc.pending_local_description().await.is_some() {
+            return Err(EngineError::Description("an offer of our own is out".to_owned()));
+        }
+        let roles = self.assign(&description.tracks, &parsed.lines);
+        // The stack gives each new m-line the first free transceiver of its kind: they must come in the lines' order.
+        for role in parsed.lines.iter().filter_map(|line| roles.get(&line.mid)) {
+            self.attach(pc, *role).await?;
+        }
+        let answered = async {
+            pc.set_remote_description(parsed.description.clone()).await?;
+            let answer = pc.create_answer(None).await?;
+            self.set_local(pc, answer, DescriptionKind::Answer).await
+        };
+        match answered.await {
+            Ok(answer) => {
+                self.remote = roles;
+                Ok(answer)
+            }
+            Err(error) => {
+                if pc.pending_remote_description().await.is_some() {
+                    pc.set_remote_description(RTCSessionDescription::rollback(None)?).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn complete(
+        &mut self,
+        pc: &dyn PeerConnection,
+        description: &Description,
+        parsed: &Parsed,
+    ) -> Result<(), EngineError> {
+        let Some(offer) = pc.pending_local_description().await else {
+            return Err(EngineError::Description("an answer without an offer".to_owned()));
+        };
+        if !sdp::answers(&offer.sdp, &parsed.description.sdp) {
+            return Err(EngineError::Description("an answer to another offer".to_owned()));
+        }
+        pc.set_remote_description(parsed.description.clone()).await?;
+        self.remote = self.assign(&description.tracks, &parsed.lines);
+        Ok(())
+    }
+
+    /// What each m-line carries: as named, as known from before, or by kind and order.
+    fn assign(&self, named: &BTreeMap<String, TrackRole>, lines: &[Line]) -> BTreeMap<String, TrackRole> {
+        let mut roles = BTreeMap::new();
+        let mut free: Vec<TrackRole> = TrackRole::ALL.to_vec();
+        for known in [named, &self.local] {
+            for line in lines.iter().filter(|line| !known.is_empty() && known.contains_key(&line.mid)) {
+                let role = known[&line.mid];
+                if !roles.contains_key(&line.mid) && kind(role) == line.kind && free.contains(&role) {
+                    free.retain(|other| *other != role);
+                    roles.insert(line.mid.clone(), role);
+                }
+            }
+        }
+        for line in lines {
+            if !roles.contains_key(&line.mid)
+                && let Some(at) = free.iter().position(|role| kind(*role) == line.kind)
+            {
+                roles.insert(line.mid.clone(), free.remove(at));
+            }
+        }
+        roles
+    }
+
+    async fn set_local(
+        &mut self,
+        pc: &dyn PeerConnection,
+        description: RTCSessionDescription,
+        kind: DescriptionKind,
+    ) -> Result<Description, EngineError> {
+        let sdp = description.sdp.clone();
+        pc.set_local_description(description).await?;
+        let ufrag = sdp::ufrag(&sdp);
+        if ufrag != self.local_ufrag {
+            self.local_ufrag = ufrag;
+            self.told.clear();
+            self.ended = false;
+        }
+        self.local.clear();
+        for (&role, transceiver) in &self.transceivers {
+            if let Some(mid) = transceiver.mid().await? {
+                self.local.insert(mid, role);
+            }
+        }
+        self.first_mid = sdp::first_mid(&sdp);
+        // What the stack has now includes the candidates gathered so far.
+        let sdp = pc.local_description().await.map_or(sdp, |description| description.sdp);
+        Ok(Description { kind, sdp, tracks: self.local.clone() })
+    }
+
+    async fn enter_generation(&mut self, pc: &dyn PeerConnection, ufrag: String) {
+        if ufrag != self.remote_ufrag {
+            let past = std::mem::replace(&mut self.remote_ufrag, ufrag);
+            if self.past.len() == PAST {
+                self.past.pop_front();
+            }
+            self.past.push_back(past);
+        }
+        for candidate in std::mem::take(&mut self.held) {
+            self.candidate(pc, candidate).await;
+        }
+    }
+
+    async fn add(&self, pc: &dyn PeerConnection, candidate: Candidate) {
+        let init = RTCIceCandidateInit {
+            candidate: candidate.candidate,
+            sdp_mid: Some(candidate.mid),
+            sdp_mline_index: Some(0),
+            username_fragment: Some(candidate.ufrag).filter(|ufrag| !ufrag.is_empty()),
+            ..Default::default()
+        };
+        if pc.add_ice_candidate(init).await.is_err() {
+            tracing::debug!("a remote candidate could not be read");
+        }
+    }
+}
+
+fn webrtc_offer_options() -> rtc::peer_connection::configuration::RTCOfferOptions {
+    rtc::peer_connection::configuration::RTCOfferOptions::default()
+}
+
+fn kind(role: TrackRole) -> RtpCodecKind {
+    if role.is_audio() { RtpCodecKind::Audio } else { RtpCodecKind::Video }
+}
+
+/// The negotiated payload type; `None` while the other side does not want the track.
+async fn payload_type(transceiver: &dyn RtpTransceiver, role: TrackRole) -> Option<u8> {
+    if !transceiver.current_direction().await.ok()?.has_send() {
+        return None;
+    }
+    let sender = transceiver.sender().await.ok()??;
+    let parameters = sender.get_parameters().await.ok()?;
+    let mime = if role.is_audio() { "audio/opus" } else { "video/vp8" };
+    let codec = parameters.rtp_parameters.codecs.iter().find(|codec| codec.rtp_codec.mime_type.eq_ignore_ascii_case(mime));
+    codec.map(|codec| codec.payload_type)
+}

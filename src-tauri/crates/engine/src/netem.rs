@@ -1,0 +1,219 @@
+//! A bad network for tests: loss, delay, reordering and blackouts between a session and its real sockets.
+//!
+//! Owns: a [`Runtime`] whose UDP sockets treat every datagram as the current [`Impairment`] says, from a seed. It can be
+//! changed while sessions run. Refuses: bandwidth; what leaves, leaves at once or after its delay. It is part of the crate,
+//! and not of its tests, because every crate above is tested over it; nothing in the product makes one.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    io::{self, IoSliceMut},
+    net::{SocketAddr, UdpSocket},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio::{sync::mpsc, time::Instant};
+use webrtc::runtime::{AsyncUdpSocket, JoinHandle, RecvMeta, Runtime, TokioRuntime, Transmit};
+
+use crate::runtime::{Pending, forward_runtime};
+
+/// Datagrams of one socket on their way; more are lost, as in a router.
+const IN_FLIGHT: usize = 4096;
+
+/// What happens to datagrams that leave.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Impairment {
+    /// Part that is lost, 0.0 to 1.0.
+    pub loss: f64,
+    /// How long each takes.
+    pub delay: Duration,
+    /// How much longer, at most, drawn for each: those that differ overtake each other.
+    pub jitter: Duration,
+}
+
+/// What was done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Datagrams that were to leave.
+    pub sent: u64,
+    /// Those of them that were thrown away.
+    pub lost: u64,
+}
+
+/// The network of one or more sessions. Clones are the same network.
+#[derive(Debug, Clone)]
+pub struct Netem(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    random: Mutex<StdRng>,
+    outgoing: Mutex<Impairment>,
+    blackhole: AtomicBool,
+    sent: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Netem {
+    /// A network that does nothing yet. With the same seed and the same datagrams, the same ones are lost.
+    pub fn new(seed: u64) -> Self {
+        Self(Arc::new(State {
+            random: Mutex::new(StdRng::seed_from_u64(seed)),
+            outgoing: Mutex::new(Impairment::default()),
+            blackhole: AtomicBool::new(false),
+            sent: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+        }))
+    }
+
+    /// For [`crate::SessionOptions::runtime`].
+    pub fn runtime(&self) -> Arc<dyn Runtime> {
+        Arc::new(Impaired { inner: TokioRuntime, state: Arc::clone(&self.0) })
+    }
+
+    /// From now on, datagrams that leave are treated like this.
+    pub fn outgoing(&self, impairment: Impairment) {
+        *lock(&self.0.outgoing) = impairment;
+    }
+
+    /// From now on, nothing leaves and nothing comes; or everything does again.
+    pub fn blackhole(&self, on: bool) {
+        self.0.blackhole.store(on, Relaxed);
+    }
+
+    /// What was done so far.
+    pub fn counts(&self) -> Counts {
+        Counts { sent: self.0.sent.load(Relaxed), lost: self.0.lost.load(Relaxed) }
+    }
+}
+
+impl State {
+    /// After how long the next datagram arrives; `None` when it is lost.
+    fn fate(&self) -> Option<Duration> {
+        self.sent.fetch_add(1, Relaxed);
+        let impairment = *lock(&self.outgoing);
+        let mut random = lock(&self.random);
+        let (loss, jitter): (f64, f64) = (random.random(), random.random());
+        if self.blackhole.load(Relaxed) || loss < impairment.loss {
+            self.lost.fetch_add(1, Relaxed);
+            return None;
+        }
+        Some(impairment.delay + impairment.jitter.mul_f64(jitter))
+    }
+}
+
+#[derive(Debug)]
+struct Impaired {
+    inner: TokioRuntime,
+    state: Arc<State>,
+}
+
+impl Runtime for Impaired {
+    fn spawn(&self, future: Pending<'static, ()>) -> Box<dyn JoinHandle> {
+        self.inner.spawn(future)
+    }
+
+    fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        let inner = self.inner.wrap_udp_socket(socket)?;
+        let (late, queue) = mpsc::channel(IN_FLIGHT);
+        tokio::spawn(deliver(Arc::clone(&inner), queue));
+        Ok(Arc::new(Socket { inner, state: Arc::clone(&self.state), late }))
+    }
+
+    forward_runtime!();
+}
+
+#[derive(Debug)]
+struct Socket {
+    inner: Arc<dyn AsyncUdpSocket>,
+    state: Arc<State>,
+    late: mpsc::Sender<Late>,
+}
+
+impl AsyncUdpSocket for Socket {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        let size = transmit.contents.len();
+        match self.state.fate() {
+            None => Poll::Ready(Ok(size)),
+            Some(Duration::ZERO) => self.inner.poll_send(cx, transmit),
+            Some(delay) => {
+                let due = Instant::now() + delay;
+                let late = Late { due, to: transmit.destination, data: transmit.contents.to_vec() };
+                if self.late.try_send(late).is_err() {
+                    self.state.lost.fetch_add(1, Relaxed);
+                }
+                Poll::Ready(Ok(size))
+            }
+        }
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match self.inner.poll_recv(cx, bufs, meta) {
+                Poll::Ready(Ok(_)) if self.state.blackhole.load(Relaxed) => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn max_gro_segments(&self) -> usize {
+        self.inner.max_gro_segments()
+    }
+}
+
+/// A datagram on its way.
+#[derive(Debug, PartialEq, Eq)]
+struct Late {
+    due: Instant,
+    to: SocketAddr,
+    data: Vec<u8>,
+}
+
+impl Ord for Late {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.due.cmp(&other.due)
+    }
+}
+
+impl PartialOrd for Late {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Sends what is due, until the socket is gone.
+async fn deliver(socket: Arc<dyn AsyncUdpSocket>, mut queue: mpsc::Receiver<Late>) {
+    let mut waiting: BinaryHeap<Reverse<Late>> = BinaryHeap::new();
+    loop {
+        let due = waiting.peek().map(|Reverse(late)| late.due);
+        tokio::select! {
+            late = queue.recv() => match late {
+                Some(late) => waiting.push(Reverse(late)),
+                None => return,
+            },
+            () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                if let Some(Reverse(late)) = waiting.pop() {
+                    socket.send_to(&late.data, late.to).await.ok();
+                }
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

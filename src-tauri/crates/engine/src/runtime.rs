@@ -1,0 +1,56 @@
+//! What runtimes that wrap another have in common.
+
+/// Everything of a runtime that is passed on to `self.inner` as it is: all but tasks and UDP sockets.
+macro_rules! forward_runtime {
+    () => {
+        fn wrap_tcp_listener(
+            &self,
+            listener: std::net::TcpListener,
+        ) -> std::io::Result<std::sync::Arc<dyn webrtc::runtime::AsyncTcpListener>> {
+            self.inner.wrap_tcp_listener(listener)
+        }
+
+        fn connect_tcp<'a>(
+            &'a self,
+            address: std::net::SocketAddr,
+        ) -> $crate::runtime::Pending<'a, std::io::Result<std::sync::Arc<dyn webrtc::runtime::AsyncTcpStream>>> {
+            self.inner.connect_tcp(address)
+        }
+
+        fn resolve_host<'a>(
+            &'a self,
+            host: &'a str,
+        ) -> $crate::runtime::Pending<'a, std::io::Result<Vec<std::net::SocketAddr>>> {
+            self.inner.resolve_host(host)
+        }
+
+        fn now(&self) -> std::time::Instant {
+            self.inner.now()
+        }
+
+        fn sleep(&self, duration: std::time::Duration) -> $crate::runtime::Pending<'static, ()> {
+            self.inner.sleep(duration)
+        }
+
+        fn interval(&self, period: std::time::Duration) -> Box<dyn webrtc::runtime::AsyncInterval> {
+            self.inner.interval(period)
+        }
+
+        fn block_on(&self, future: std::pin::Pin<Box<dyn Future<Output = ()> + '_>>) {
+            self.inner.block_on(future);
+        }
+
+        fn yield_now(&self) -> $crate::runtime::Pending<'static, ()> {
+            self.inner.yield_now()
+        }
+
+        fn name(&self) -> &'static str {
+            self.inner.name()
+        }
+    };
+}
+
+pub(crate) use forward_runtime;
+
+/// A boxed future.
+pub(crate) type Pending<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,245 @@
+//! Two sessions and the signaling between them.
+
+use std::time::{Duration, Instant};
+
+use parlor_engine::{IceTimings, Media, Session, SessionCommand, SessionEvent, SessionOptions, netem::Netem};
+use parlor_protocol::{
+    SessionState,
+    media::{RtpPayload, RtpReceived, TrackRole},
+    negotiation::Description,
+};
+use tokio::sync::mpsc;
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Makes the first offer.
+    A,
+    B,
+}
+
+impl Who {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+}
+
+/// One session, everything it said, and every packet it got.
+pub(crate) struct Side {
+    pub(crate) session: Session,
+    pub(crate) netem: Netem,
+    pub(crate) seen: Vec<SessionEvent>,
+    pub(crate) packets: Vec<(TrackRole, RtpReceived)>,
+    events: mpsc::Receiver<(u64, SessionEvent)>,
+    media: mpsc::Receiver<Media>,
+}
+
+impl Side {
+    pub(crate) fn new(id: u64, options: SessionOptions) -> Self {
+        let netem = Netem::new(id);
+        let (event_sender, events) = mpsc::channel(256);
+        let (media_sender, media) = mpsc::channel(4096);
+        let options = SessionOptions { runtime: Some(netem.runtime()), ..options };
+        let session = Session::spawn(id, options, event_sender, media_sender);
+        Self { session, netem, seen: Vec::new(), packets: Vec::new(), events, media }
+    }
+
+    pub(crate) fn options(first_offerer: bool) -> SessionOptions {
+        SessionOptions { first_offerer, bind: vec!["127.0.0.1:0".to_owned()], ..SessionOptions::default() }
+    }
+
+    /// The last state it told.
+    pub(crate) fn state(&self) -> SessionState {
+        let states = self.seen.iter().rev().filter_map(|event| match event {
+            SessionEvent::Connection(state) => Some(*state),
+            _ => None,
+        });
+        states.into_iter().next().unwrap_or(SessionState::New)
+    }
+
+    pub(crate) fn opened(&self, channel: &str) -> bool {
+        self.seen.iter().any(|event| matches!(event, SessionEvent::ChannelOpen { label } if label == channel))
+    }
+
+    pub(crate) fn messages(&self, channel: &str) -> Vec<String> {
+        let of_channel = self.seen.iter().filter_map(|event| match event {
+            SessionEvent::ChannelMessage { label, data } if label == channel => Some(data),
+            _ => None,
+        });
+        of_channel.map(|data| String::from_utf8_lossy(data).into_owned()).collect()
+    }
+
+    pub(crate) fn received(&self, role: TrackRole) -> usize {
+        self.packets.iter().filter(|(of, _)| *of == role).count()
+    }
+
+    pub(crate) fn described(&self, wanted: u64) -> Option<Description> {
+        self.seen.iter().find_map(|event| match event {
+            SessionEvent::Description { op, description } if *op == wanted => Some(description.clone()),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn applied(&self, wanted: u64) -> bool {
+        self.seen.iter().any(|event| matches!(event, SessionEvent::Applied { op } if *op == wanted))
+    }
+
+    pub(crate) fn failed(&self, wanted: u64) -> bool {
+        self.seen.iter().any(|event| matches!(event, SessionEvent::OpFailed { op, .. } if *op == wanted))
+    }
+
+    pub(crate) fn command(&self, command: SessionCommand) {
+        self.session.command(command).unwrap();
+    }
+}
+
+/// Two sessions whose candidates reach each other by themselves.
+pub(crate) struct Pair {
+    pub(crate) a: Side,
+    pub(crate) b: Side,
+    /// Candidates pass.
+    pub(crate) trickle: bool,
+    next_op: u64,
+}
+
+impl Pair {
+    pub(crate) fn new() -> Self {
+        Self::with(IceTimings::default())
+    }
+
+    pub(crate) fn with(ice: IceTimings) -> Self {
+        let side = |id, first| Side::new(id, SessionOptions { ice, ..Side::options(first) });
+        Self { a: side(1, true), b: side(2, false), trickle: true, next_op: 0 }
+    }
+
+    /// Connected, with `ctrl` open on both sides.
+    pub(crate) async fn connected() -> Self {
+        let mut pair = Self::new();
+        pair.negotiate(Who::A, false).await;
+        pair.until("connected", |pair| pair.is_connected() && pair.a.opened("ctrl") && pair.b.opened("ctrl")).await;
+        pair
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.a.state() == SessionState::Connected && self.b.state() == SessionState::Connected
+    }
+
+    pub(crate) fn side(&mut self, who: Who) -> &mut Side {
+        match who {
+            Who::A => &mut self.a,
+            Who::B => &mut self.b,
+        }
+    }
+
+    pub(crate) fn op(&mut self) -> u64 {
+        self.next_op += 1;
+        self.next_op
+    }
+
+    /// One offer and its answer.
+    pub(crate) async fn negotiate(&mut self, offerer: Who, ice_restart: bool) {
+        let op = self.op();
+        self.side(offerer).command(SessionCommand::Offer { op, ice_restart });
+        let offer = self.description(offerer, op).await;
+        self.answer(offerer.other(), offer, false).await;
+    }
+
+    /// Applies an offer and gives the answer back.
+    pub(crate) async fn answer(&mut self, answerer: Who, offer: Description, rollback: bool) {
+        let op = self.op();
+        self.side(answerer).command(SessionCommand::Apply { op, description: offer, rollback });
+        let answer = self.description(answerer, op).await;
+        self.complete(answerer.other(), answer).await;
+    }
+
+    /// Applies an answer.
+    pub(crate) async fn complete(&mut self, offerer: Who, answer: Description) {
+        let op = self.op();
+        self.side(offerer).command(SessionCommand::Apply { op, description: answer, rollback: false });
+        self.until("the answer is applied", |pair| {
+            assert!(!pair.side(offerer).failed(op), "{:?}", pair.side(offerer).seen);
+            pair.side(offerer).applied(op)
+        })
+        .await;
+    }
+
+    pub(crate) async fn description(&mut self, of: Who, op: u64) -> Description {
+        self.until("a description is made", |pair| {
+            assert!(!pair.side(of).failed(op), "{:?}", pair.side(of).seen.last());
+            pair.side(of).described(op).is_some()
+        })
+        .await;
+        self.side(of).described(op).unwrap()
+    }
+
+    /// Runs until something is so; panics after ten seconds.
+    pub(crate) async fn until(&mut self, what: &str, done: impl FnMut(&mut Self) -> bool) {
+        self.until_within(Duration::from_secs(10), what, done).await;
+    }
+
+    pub(crate) async fn until_within(&mut self, limit: Duration, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
+        let deadline = Instant::now() + limit;
+        while !done(self) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(
+                tokio::time::timeout(left, self.step()).await.is_ok(),
+                "not so after {limit:?}: {what}\nA: {:?}\nB: {:?}",
+                self.a.seen,
+                self.b.seen
+            );
+        }
+    }
+
+    /// Lets both sides run for a while.
+    pub(crate) async fn run_for(&mut self, time: Duration) {
+        let end = tokio::time::Instant::now() + time;
+        while tokio::time::timeout_at(end, self.step()).await.is_ok() {}
+    }
+
+    /// Handles one event or packet.
+    async fn step(&mut self) {
+        let (who, event) = tokio::select! {
+            Some((_, event)) = self.a.events.recv() => (Who::A, event),
+            Some((_, event)) = self.b.events.recv() => (Who::B, event),
+            Some((_, role, packet, _)) = self.a.media.recv() => return self.a.packets.push((role, packet)),
+            Some((_, role, packet, _)) = self.b.media.recv() => return self.b.packets.push((role, packet)),
+            else => std::future::pending().await,
+        };
+        match event {
+            SessionEvent::Candidate(candidate) => {
+                assert!(!candidate.ufrag.is_empty() && !candidate.mid.is_empty());
+                if self.trickle {
+                    self.side(who.other()).command(SessionCommand::Candidate(candidate));
+                }
+            }
+            SessionEvent::EndOfCandidates { ufrag } => {
+                assert!(!ufrag.is_empty());
+                self.side(who.other()).command(SessionCommand::EndOfCandidates);
+            }
+            event => self.side(who).seen.push(event),
+        }
+    }
+
+    pub(crate) async fn close(self) {
+        self.a.session.close().await;
+        self.b.session.close().await;
+    }
+}
+
+/// A packet of a stream that needs no key frame: sound, or a VP8 key frame in one packet.
+pub(crate) fn packet(role: TrackRole, n: u32) -> RtpPayload {
+    let mut payload = if role.is_audio() { vec![0x78] } else { vec![0x10, 0x00] };
+    payload.extend_from_slice(&n.to_be_bytes());
+    payload.resize(200, 0xaa);
+    let step = if role.is_audio() { 960 } else { 3000 };
+    RtpPayload { timestamp: n.wrapping_mul(step), marker: true, payload: payload.into() }
+}
+
+/// The number that [`packet`] put in.
+pub(crate) fn number(role: TrackRole, packet: &RtpReceived) -> u32 {
+    let at = if role.is_audio() { 1 } else { 2 };
+    u32::from_be_bytes(packet.payload[at..at + 4].try_into().unwrap())
+}

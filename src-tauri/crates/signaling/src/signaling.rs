@@ -1,0 +1,367 @@
+//! Signaling for one room: stays connected for ever, seals and opens, and keeps what is to be sent meanwhile.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use parlor_identity::peer_id;
+use parlor_protocol::{
+    LinkKey, RoomName, VERSION,
+    peer::{PeerBody, PeerMessage},
+    signal::{Address, ErrorCode, LeaveReason, Member, Welcome},
+};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use crate::{
+    Credentials, DownReason, Driver, DriverError, DriverEvent, OpenError, Opener, Sealer, backoff::Backoff, pace::Pace,
+};
+
+/// Messages that may wait to be sent. Beyond them, new ones are refused: old ones may be what new ones build on.
+const OUTGOING: usize = 256;
+/// How long leaving may take.
+const LEAVE: Duration = Duration::from_millis(300);
+/// What is around sealed bytes in a message to a server: type, receiver, quotes.
+const ENVELOPE: usize = 256;
+
+/// What happens to signaling. It never says anything about calls: those go on without it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignalingEvent {
+    /// In the room.
+    Up(Welcome),
+    /// Not in the room; tried again, for ever.
+    Down {
+        /// Why.
+        reason: DownReason,
+        /// When the next attempt begins.
+        retry_in: Duration,
+    },
+    /// We, or something that we sent, were refused. When it is fatal, nothing is tried any more.
+    Refused {
+        /// What was wrong.
+        code: ErrorCode,
+        /// The same in words.
+        message: String,
+        /// This was the last event.
+        fatal: bool,
+    },
+    /// Somebody entered, or a newer run of somebody took its place.
+    PeerJoined(Member),
+    /// Somebody left or was lost: a hint.
+    PeerLeft {
+        /// Who.
+        address: Address,
+        /// How.
+        reason: LeaveReason,
+    },
+    /// Somebody who was lost is back.
+    PeerBack(Address),
+    /// Somebody said something: opened and verified.
+    Message {
+        /// Who.
+        from: Address,
+        /// What.
+        message: PeerMessage,
+    },
+    /// Something came that could not be opened.
+    Unreadable {
+        /// From whom, by the server's word.
+        from: Address,
+        /// What was wrong.
+        why: OpenError,
+    },
+}
+
+/// More waits to be sent than may, or signaling has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too much waits to be sent")]
+pub struct Full;
+
+struct Outgoing {
+    to: Option<Address>,
+    body: PeerBody,
+}
+
+/// A handle on one room's signaling. Dropping it cuts the connection without a goodbye.
+pub struct Signaling {
+    outgoing: mpsc::Sender<Outgoing>,
+    reconnect: Arc<Notify>,
+    leave: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Signaling {
+    /// Starts on the current Tokio runtime. `driver` makes a driver for each attempt. The task waits while `events` is
+    /// full, and ends when nobody reads them any more.
+    pub fn spawn(
+        driver: impl FnMut() -> Box<dyn Driver> + Send + 'static,
+        room: RoomName,
+        key: LinkKey,
+        credentials: Credentials,
+        events: mpsc::Sender<SignalingEvent>,
+    ) -> Self {
+        let (outgoing, inbox) = mpsc::channel(OUTGOING);
+        let (leave, leaving) = watch::channel(false);
+        let reconnect = Arc::new(Notify::new());
+        let sealer = Sealer::new(&key, &room, credentials);
+        let task = Task {
+            opener: Opener::new(key, room.clone(), sealer.credentials().address()),
+            sealer,
+            room,
+            events,
+            outgoing: inbox,
+            unsent: None,
+            answered: BTreeSet::new(),
+            been_up: false,
+            reconnect: Arc::clone(&reconnect),
+        };
+        let task = tokio::spawn(run(task, driver, leaving));
+        Self { outgoing, reconnect, leave, task }
+    }
+
+    /// Says something to one peer, or to all others. What is said while signaling is down is sent when it is back.
+    ///
+    /// # Errors
+    /// When too much waits already.
+    pub fn send(&self, to: Option<Address>, body: PeerBody) -> Result<(), Full> {
+        self.outgoing.try_send(Outgoing { to, body }).map_err(|_| Full)
+    }
+
+    /// Tries again now, if signaling is down; finds out soon whether it still is up, if it seems so. For changes of
+    /// network and for people who press a button.
+    pub fn reconnect_now(&self) {
+        self.reconnect.notify_one();
+    }
+
+    /// Says goodbye and ends, in at most 300 ms.
+    pub async fn leave(mut self) {
+        self.leave.send_replace(true);
+        if timeout(LEAVE, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
+
+struct Task {
+    room: RoomName,
+    sealer: Sealer,
+    opener: Opener,
+    events: mpsc::Sender<SignalingEvent>,
+    outgoing: mpsc::Receiver<Outgoing>,
+    /// The message that is next, or on whose way the connection broke.
+    unsent: Option<Outgoing>,
+    /// Who was told that we do not speak their version.
+    answered: BTreeSet<Address>,
+    been_up: bool,
+    reconnect: Arc<Notify>,
+}
+
+/// How a connection, or an attempt at one, ended.
+enum End {
+    /// There was none.
+    Failed(DownReason),
+    /// There was one.
+    Lost(DownReason),
+    /// A person or the system asks for another attempt at once.
+    Again,
+    /// There will be none.
+    Over,
+}
+
+/// Whoever reads the events is gone.
+struct Unheard;
+
+async fn run(mut task: Task, mut make: impl FnMut() -> Box<dyn Driver>, mut leaving: watch::Receiver<bool>) {
+    let mut backoff = Backoff::default();
+    loop {
+        let mut driver = make();
+        let end = tokio::select! {
+            biased;
+            asked = asked_to_leave(&mut leaving) => {
+                // Without a handle there is nobody who left: the connection is cut.
+                if asked {
+                    task.flush(driver.as_mut()).await;
+                    driver.leave().await;
+                }
+                return;
+            }
+            end = task.connection(driver.as_mut()) => end,
+        };
+        drop(driver);
+        let (reason, retry_in) = match end {
+            Ok(End::Failed(reason)) => (reason, backoff.after_failure()),
+            Ok(End::Lost(reason)) => (reason, backoff.after_loss(Instant::now())),
+            Ok(End::Again) => continue,
+            Ok(End::Over) | Err(Unheard) => return,
+        };
+        tracing::info!(%reason, ?retry_in, "signaling is down");
+        let pause = async {
+            task.emit(SignalingEvent::Down { reason, retry_in }).await?;
+            tokio::select! {
+                () = sleep(retry_in) => {}
+                () = task.reconnect.notified() => {}
+            }
+            Ok::<_, Unheard>(())
+        };
+        tokio::select! {
+            biased;
+            _ = asked_to_leave(&mut leaving) => return,
+            paused = pause => if paused.is_err() { return },
+        }
+    }
+}
+
+/// Waits until the handle is used to leave; false when it was dropped instead.
+async fn asked_to_leave(leaving: &mut watch::Receiver<bool>) -> bool {
+    leaving.wait_for(|leaving| *leaving).await.is_ok()
+}
+
+impl Task {
+    /// Enters the room and stays until the connection ends.
+    async fn connection(&mut self, driver: &mut dyn Driver) -> Result<End, Unheard> {
+        let reconnect = Arc::clone(&self.reconnect);
+        let joined = tokio::select! {
+            joined = driver.join(&self.room, self.sealer.credentials()) => joined,
+            // An attempt that began on another network may hang until it times out.
+            () = reconnect.notified() => return Ok(End::Again),
+        };
+        let welcome = match joined {
+            Ok(welcome) => welcome,
+            Err(DriverError::Down(reason)) => return Ok(End::Failed(reason)),
+            Err(DriverError::Denied { code, message }) => {
+                let fatal = self.is_fatal(code);
+                self.emit(SignalingEvent::Refused { code, message, fatal }).await?;
+                let reason = match code {
+                    ErrorCode::ServerStopping => DownReason::ServerStopping,
+                    _ => DownReason::Refused,
+                };
+                return Ok(if fatal { End::Over } else { End::Failed(reason) });
+            }
+        };
+        tracing::info!(others = welcome.roster.len(), "signaling is up");
+        self.been_up = true;
+        let limits = welcome.limits;
+        let roster = welcome.roster.iter().copied().filter(is_genuine).collect();
+        self.emit(SignalingEvent::Up(Welcome { roster, ..welcome })).await?;
+
+        let mut pace = Pace::new(limits, Instant::now());
+        loop {
+            let sendable = self.unsent.is_some();
+            let ready_at = pace.ready_at(Instant::now());
+            tokio::select! {
+                event = driver.next() => match event {
+                    Ok(event) => if let Some(end) = self.event(event).await? { return Ok(end) },
+                    Err(error) => return Ok(End::Lost(down_reason(&error))),
+                },
+                next = self.outgoing.recv(), if !sendable => match next {
+                    Some(outgoing) => self.unsent = Some(outgoing),
+                    // The handle is gone, and with it whoever could want this to go on.
+                    None => return Ok(End::Over),
+                },
+                () = sleep_until(ready_at), if sendable => {
+                    pace.take(Instant::now());
+                    if let Some(end) = self.send_unsent(driver, limits.message_bytes as usize).await? {
+                        return Ok(end);
+                    }
+                }
+                () = reconnect.notified() => driver.probe(),
+            }
+        }
+    }
+
+    /// Seals and sends the message that is next. When the connection breaks, the message stays the next.
+    async fn send_unsent(&mut self, driver: &mut dyn Driver, most: usize) -> Result<Option<End>, Unheard> {
+        let Some(Outgoing { to, body }) = &self.unsent else { return Ok(None) };
+        let to = *to;
+        let sealed = self.sealer.seal(to, body.clone());
+        let Some(data) = sealed.ok().filter(|data| data.len().div_ceil(3) * 4 + ENVELOPE <= most) else {
+            self.unsent = None;
+            let message = "A message was too large to be sent.".into();
+            let code = ErrorCode::MessageTooLarge;
+            self.emit(SignalingEvent::Refused { code, message, fatal: false }).await?;
+            return Ok(None);
+        };
+        if let Err(error) = driver.send(to, data).await {
+            return Ok(Some(End::Lost(down_reason(&error))));
+        }
+        self.unsent = None;
+        Ok(None)
+    }
+
+    /// Sends what still waits, as far as that goes: a goodbye may be among it.
+    async fn flush(&mut self, driver: &mut dyn Driver) {
+        loop {
+            let waiting = self.unsent.take().or_else(|| self.outgoing.try_recv().ok());
+            let Some(Outgoing { to, body }) = waiting else { return };
+            let Ok(data) = self.sealer.seal(to, body) else { continue };
+            if driver.send(to, data).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn event(&mut self, event: DriverEvent) -> Result<Option<End>, Unheard> {
+        let event = match event {
+            DriverEvent::PeerJoined(member) if is_genuine(&member) => SignalingEvent::PeerJoined(member),
+            DriverEvent::PeerJoined(_) => return Ok(None),
+            DriverEvent::PeerLeft { address, reason } => SignalingEvent::PeerLeft { address, reason },
+            DriverEvent::PeerBack(address) => SignalingEvent::PeerBack(address),
+            DriverEvent::Relay { from, broadcast, data } => match self.opener.open(from, broadcast, &data) {
+                Ok(message) => SignalingEvent::Message { from, message },
+                Err(why) => {
+                    tracing::debug!(%why, "a message was refused");
+                    self.answer(from, why);
+                    SignalingEvent::Unreadable { from, why }
+                }
+            },
+            DriverEvent::Refused { code, message } => {
+                let fatal = self.is_fatal(code);
+                self.emit(SignalingEvent::Refused { code, message, fatal }).await?;
+                return Ok(fatal.then_some(End::Over));
+            }
+        };
+        self.emit(event).await?;
+        Ok(None)
+    }
+
+    /// Tells the sender of a message of another version, once, which one we speak. The next message goes before it,
+    /// and a message that waits already is not pushed aside.
+    fn answer(&mut self, from: Address, why: OpenError) {
+        if matches!(why, OpenError::Version(_)) && self.unsent.is_none() && self.answered.insert(from) {
+            self.unsent = Some(Outgoing { to: Some(from), body: PeerBody::Unsupported { highest: VERSION } });
+        }
+    }
+
+    /// Whether a refusal is the end of it. A room that filled up while our connection was lost may have a place later.
+    fn is_fatal(&self, code: ErrorCode) -> bool {
+        match code {
+            ErrorCode::BadSignature | ErrorCode::Replaced | ErrorCode::UnsupportedVersion => true,
+            ErrorCode::RoomFull => !self.been_up,
+            ErrorCode::BadMessage
+            | ErrorCode::HandshakeTimeout
+            | ErrorCode::Idle
+            | ErrorCode::MessageTooLarge
+            | ErrorCode::NoSuchPeer
+            | ErrorCode::ServerStopping
+            | ErrorCode::TooFast
+            | ErrorCode::TooManyConnections => false,
+        }
+    }
+
+    async fn emit(&self, event: SignalingEvent) -> Result<(), Unheard> {
+        self.events.send(event).await.map_err(|_| Unheard)
+    }
+}
+
+/// Whether a member's id is made from its key: what a server says is not taken on trust.
+fn is_genuine(member: &Member) -> bool {
+    peer_id(&member.key) == member.address.peer
+}
+
+fn down_reason(error: &DriverError) -> DownReason {
+    match error {
+        DriverError::Down(reason) => *reason,
+        DriverError::Denied { .. } => DownReason::Refused,
+    }
+}

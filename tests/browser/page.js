@@ -1,0 +1,169 @@
+// What the tests use in the page: a peer, a camera and a microphone that can be recognised, and eyes and ears for what
+// comes from others.
+
+import { Peer } from './peer.js';
+import * as bytes from './peer/bytes.js';
+import * as identity from './peer/identity.js';
+import * as link from './peer/link.js';
+import { kindOf } from './peer/negotiator.js';
+import * as seal from './peer/seal.js';
+
+const SIZE = { width: 320, height: 180 };
+const FPS = 15;
+/** The picture's counter: so many squares from the top left corner, the highest bit first, white for 1. */
+const COUNTER = { bits: 16, side: 16 };
+
+let sound;
+const audio = () => (sound ??= new AudioContext({ sampleRate: 48_000 }));
+
+/** A track with a moving bar on one colour and a counter of frames. */
+function camera(hue) {
+  const canvas = Object.assign(document.createElement('canvas'), SIZE);
+  const context = canvas.getContext('2d');
+  let frame = 0;
+  setInterval(() => {
+    frame += 1;
+    context.fillStyle = `hsl(${hue} 80% 40%)`;
+    context.fillRect(0, 0, SIZE.width, SIZE.height);
+    context.fillStyle = `hsl(${hue} 80% 70%)`;
+    context.fillRect((frame * 4) % SIZE.width, 40, 24, SIZE.height - 40);
+    for (let bit = 0; bit < COUNTER.bits; bit += 1) {
+      context.fillStyle = (frame >> (COUNTER.bits - 1 - bit)) & 1 ? '#fff' : '#000';
+      context.fillRect(bit * COUNTER.side, 0, COUNTER.side, COUNTER.side);
+    }
+  }, 1000 / FPS);
+  return canvas.captureStream(FPS).getVideoTracks()[0];
+}
+
+/** A track with a sine. */
+function microphone(hz) {
+  const tone = new OscillatorNode(audio(), { frequency: hz });
+  const quieter = new GainNode(audio(), { gain: 0.25 });
+  const out = audio().createMediaStreamDestination();
+  tone.connect(quieter).connect(out);
+  tone.start();
+  return out.stream.getAudioTracks()[0];
+}
+
+/** A track for a role: a hue for a picture, a frequency for a sound. */
+function source(role, value) {
+  return kindOf(role) === 'video' ? camera(value) : microphone(value);
+}
+
+/** Paints a track into a canvas and reads it. */
+class Eye {
+  #video = document.createElement('video');
+  #canvas = document.createElement('canvas');
+
+  constructor(track) {
+    Object.assign(this.#video, { muted: true, autoplay: true, srcObject: new MediaStream([track]) });
+    document.body.append(this.#video);
+  }
+
+  /** The size, every pixel's place in a hash, and the counters that can be read. */
+  look() {
+    const { videoWidth: width, videoHeight: height } = this.#video;
+    if (width === 0) return { width: 0, height: 0 };
+    Object.assign(this.#canvas, { width, height });
+    const context = this.#canvas.getContext('2d', { willReadFrequently: true });
+    context.drawImage(this.#video, 0, 0);
+    const { data } = context.getImageData(0, 0, width, height);
+    let hash = 0;
+    for (let i = 0; i < data.length; i += 4) hash = (hash * 31 + data[i] + data[i + 1] * 3 + data[i + 2] * 7) | 0;
+    const at = (x, y) => Array.from(data.subarray((y * width + x) * 4, (y * width + x) * 4 + 3));
+    return { width, height, hash, counter: this.#counter(at), corner: at(width - 4, height - 4) };
+  }
+
+  #counter(at) {
+    let value = 0;
+    for (let bit = 0; bit < COUNTER.bits; bit += 1) {
+      const [red, green, blue] = at(bit * COUNTER.side + COUNTER.side / 2, COUNTER.side / 2);
+      value = value * 2 + (red + green + blue > 384 ? 1 : 0);
+    }
+    return value;
+  }
+}
+
+/** Listens to a track. */
+class Ear {
+  #analyser;
+
+  constructor(track) {
+    const stream = new MediaStream([track]);
+    // A remote track gives no samples to WebAudio until some element plays it.
+    const element = Object.assign(document.createElement('audio'), { muted: true, autoplay: true, srcObject: stream });
+    document.body.append(element);
+    this.#analyser = new AnalyserNode(audio(), { fftSize: 32_768, smoothingTimeConstant: 0 });
+    audio().createMediaStreamSource(stream).connect(this.#analyser);
+  }
+
+  /** The level of the last 0.7 s and the frequency of the strongest tone in it. */
+  listen() {
+    const wave = new Float32Array(this.#analyser.fftSize);
+    this.#analyser.getFloatTimeDomainData(wave);
+    const power = wave.reduce((sum, sample) => sum + sample * sample, 0) / wave.length;
+    const spectrum = new Float32Array(this.#analyser.frequencyBinCount);
+    this.#analyser.getFloatFrequencyData(spectrum);
+    const peak = spectrum.indexOf(Math.max(...spectrum));
+    // The true peak lies between bins: a parabola through three of them finds it.
+    const [before, top, after] = [spectrum[peak - 1], spectrum[peak], spectrum[peak + 1]];
+    const shift = (before - after) / (2 * (before - 2 * top + after));
+    const hz = ((peak + (Number.isFinite(shift) ? shift : 0)) * audio().sampleRate) / this.#analyser.fftSize;
+    return { dbfs: 10 * Math.log10(power + 1e-12), hz };
+  }
+}
+
+const senses = new Map();
+
+function sense(kind, peer, role) {
+  const track = globalThis.peer.track(peer, role);
+  if (!track) return null;
+  const known = senses.get(track.id) ?? new kind(track);
+  senses.set(track.id, known);
+  return known;
+}
+
+/** Keeps a step to loopback: tests never use the machine's own interfaces. */
+async function loopback(body) {
+  if (body.type === 'candidate') return / (127\.0\.0\.1|::1) /.test(body.candidate) ? body : null;
+  if (body.type !== 'description') return body;
+  const lines = body.sdp.split('\r\n').filter((line) => !line.startsWith('a=candidate:') || / 127\.0\.0\.1 /.test(line));
+  return { ...body, sdp: lines.join('\r\n') };
+}
+
+/** How our id has to stand to another's. */
+function where({ lesserThan, greaterThan }) {
+  return (id) => (lesserThan === undefined || id < lesserThan) && (greaterThan === undefined || id > greaterThan);
+}
+
+Object.assign(globalThis, { bytes, identity, link, seal });
+
+globalThis.parlor = {
+  /** Joins; `send` gives what to send at first, by role, as `source` has it. */
+  async join(room, { name, id = {}, send = {}, lines, relayed = false, secret }) {
+    await audio().resume();
+    const tracks = Object.fromEntries(Object.entries(send).map(([role, value]) => [role, source(role, value)]));
+    const rewrite = relayed ? (body, way) => globalThis.relayed(body, way) : loopback;
+    const chosen = { where: where(id), secret: secret && bytes.unhex(secret, 32) };
+    globalThis.peer = await Peer.join(room, { name, tracks, lines, rewrite, onEvent: globalThis.told, ...chosen });
+    return globalThis.peer.id;
+  },
+  say: (text) => globalThis.peer.say(text),
+  mute: (role, muted) => globalThis.peer.mute(role, muted),
+  send: (role, value) => globalThis.peer.send(role, source(role, value)),
+  restart: (peer) => globalThis.peer.session(peer).restart(),
+  look: (peer, role) => sense(Eye, peer, role)?.look() ?? null,
+  listen: (peer, role) => sense(Ear, peer, role)?.listen() ?? null,
+  negotiated: (peer) => globalThis.peer.session(peer).negotiated,
+  ufrags: (peer) => {
+    const { localDescription, remoteDescription } = globalThis.peer.session(peer).pc;
+    return [localDescription, remoteDescription].map(({ sdp }) => /a=ice-ufrag:(\S+)/.exec(sdp)[1]);
+  },
+  /** Figures of what comes in for a role (W3C webrtc-stats `inbound-rtp`). */
+  async inbound(peer, role) {
+    const receiver = globalThis.peer.session(peer)?.negotiator.transceiver(role)?.receiver;
+    if (!receiver) return null;
+    for (const report of (await receiver.getStats()).values()) if (report.type === 'inbound-rtp') return report;
+    return null;
+  },
+};

@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+
+import type { Snapshot, UiCommand, UiEvent } from '../generated/protocol';
+import { App } from './app.svelte';
+import { media, room, snapshot, tile } from './fixtures';
+
+function app() {
+  const commands: UiCommand[] = [];
+  const made = new App({ attach: () => Promise.resolve(), command: (command) => commands.push(command) });
+  return { app: made, commands };
+}
+
+const event = (shot: Snapshot): UiEvent => ({ type: 'snapshot', ...shot });
+const lobby = (version: number) => snapshot(version, { screen: { name: 'lobby', link: null, busy: false, problem: null }, room: null });
+
+describe('the state', () => {
+  it('shows the newest snapshot', () => {
+    const { app: state } = app();
+    state.receive(event(snapshot(1)), 0);
+    state.receive(event(snapshot(2, { screen: { name: 'ended', title: 'a', text: 'b', seconds: 1 } })), 0);
+    expect(state.snapshot?.screen.name).toBe('ended');
+  });
+
+  it('drops a snapshot that comes late', () => {
+    const { app: state } = app();
+    state.receive(event(snapshot(7)), 0);
+    state.receive(event(lobby(6)), 0);
+    state.receive(event(lobby(7)), 0);
+    expect(state.snapshot?.screen.name).toBe('call');
+  });
+
+  it('keeps time on the scale of the backend', () => {
+    const { app: state } = app();
+    state.receive(event(snapshot(1, { now: 60_000 })), 1000);
+    expect(state.now).toBe(60_000);
+    state.tick(1250);
+    expect(state.now).toBe(60_250);
+  });
+
+  it('keeps the draft and the chat while the call goes on', () => {
+    const { app: state } = app();
+    state.receive(event(snapshot(1)), 0);
+    state.chatOpen = true;
+    state.draft = 'half a sentence';
+    state.receive(event(snapshot(2, { room: room({ tiles: [tile('Anna', 'disconnected')] }) })), 0);
+    expect([state.chatOpen, state.draft]).toEqual([true, 'half a sentence']);
+  });
+
+  it('forgets the draft and the notices with the call', () => {
+    const { app: state } = app();
+    state.receive(event(snapshot(1)), 0);
+    state.draft = 'half a sentence';
+    state.receive({ type: 'notice', code: 'peer-left', tone: 'neutral', text: 'Anna left', peer: null }, 0);
+    expect(state.notice?.text).toBe('Anna left');
+    state.receive(event(lobby(2)), 10);
+    expect([state.draft, state.notice]).toEqual(['', null]);
+  });
+
+  it('turns the microphone to the other side', () => {
+    const { app: state, commands } = app();
+    state.receive(event(snapshot(1)), 0);
+    state.toggleMicrophone();
+    state.toggleCamera();
+    expect(commands).toEqual([
+      { type: 'set-microphone', on: false },
+      { type: 'set-camera', on: false },
+    ]);
+  });
+
+  it('asks for nothing before the first snapshot', () => {
+    const { app: state, commands } = app();
+    state.toggleMicrophone();
+    expect(commands).toEqual([]);
+  });
+
+  it('notices speech while muted, in a call only', () => {
+    const { app: state } = app();
+    const me = { peer: null, name: 'Me', hue: 0, media: { ...media, microphone: false }, picture: true };
+    const loud: UiEvent = { type: 'levels', microphone: 0.8, peers: [] };
+    state.receive(event({ ...lobby(1), me }), 0);
+    for (let now = 0; now < 2000; now += 100) state.receive(loud, now);
+    expect(state.mutedSpeech).toBe(false);
+    state.receive(event(snapshot(2, { me })), 2000);
+    for (let now = 2000; now < 4000; now += 100) state.receive(loud, now);
+    expect(state.mutedSpeech).toBe(true);
+  });
+});
