@@ -66,8 +66,8 @@ impl Start {
     pub(crate) fn read() -> Result<Self, Refusal> {
         let arguments = Arguments::try_parse().map_err(Refusal::Usage)?;
         let folder = profile::folder(&arguments.profile).map_err(words)?;
-        private_folder(&folder).map_err(|error| words(format!("{} cannot be used: {error}", folder.display())))?;
         let link = arguments.given_link().map_err(words)?;
+        private_folder(&folder).map_err(|error| words(format!("{} cannot be used: {error}", folder.display())))?;
         if link == Some(GivenLink::HandedOver) {
             hand_over(&folder, io::stdin().lock())?;
         }

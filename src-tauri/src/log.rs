@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io::IsTerminal,
     path::Path,
     sync::Mutex,
 };
@@ -9,8 +10,9 @@ use std::{
 use anyhow::Context;
 use tracing_subscriber::{EnvFilter, Layer, fmt::layer, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// Ours as far as a user would notice, of others only trouble. `PARLOR_LOG` takes its place.
-const USUAL: &str = "warn,parlor=info";
+/// Ours as far as a user would notice, of others only trouble; the windowing library takes a desktop without portals for
+/// one. `PARLOR_LOG` takes its place.
+const USUAL: &str = "warn,tao=error,parlor=info";
 /// A file that has grown past this is set aside at the next start, so two of them are the most there is.
 const LONGEST: u64 = 4 << 20;
 
@@ -26,7 +28,7 @@ pub(crate) fn start(folder: &Path) -> anyhow::Result<()> {
     let file = File::options().create(true).append(true).open(&path);
     let file = file.with_context(|| format!("the log {} cannot be opened", path.display()))?;
     tracing_subscriber::registry()
-        .with(layer().with_writer(std::io::stderr).with_filter(filter()?))
+        .with(layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).with_filter(filter()?))
         .with(layer().with_ansi(false).with_writer(Mutex::new(file)).with_filter(filter()?))
         .init();
     log_panics();

@@ -131,6 +131,27 @@ describe('two browsers', () => {
     }
   });
 
+  for (const byOfferer of [true, false]) {
+    test(`begin anew when the ${byOfferer ? 'first offerer' : 'other'} wants to`, async (t) => {
+      const { anna, ben } = await call(t, { first: { camera: 0 } });
+      const [self, other] = byOfferer ? [anna, ben] : [ben, anna];
+      const marks = [anna.log.mark, ben.log.mark];
+      await self.call('retry', other.id);
+      await Promise.all([anna, ben].map(({ log }, index) => log.wait('peer-connect', undefined, { since: marks[index] })));
+      assert.deepEqual(await Promise.all([anna.call('generation', ben.id), ben.call('generation', anna.id)]), [2, 2]);
+      await until('to see a picture', () => ben.call('look', anna.id, 'camera'), (picture) => picture?.counter > 0);
+    });
+  }
+
+  test('answer a message of a later version with their own', async (t) => {
+    const { link } = await call(t);
+    const stranger = await chromium.tab({ name: 'stranger' });
+    t.after(() => stranger.close());
+    await stranger.call('stranger', link, { v: 2, type: 'greeting' });
+    const { message } = await stranger.log.wait('message', ({ message }) => message.type === 'unsupported');
+    assert.deepEqual(message, { v: 1, type: 'unsupported', highest: 1 });
+  });
+
   test('keep their call while one has lost the server', async (t) => {
     const { anna, ben } = await call(t, { first: { camera: 0 } });
     await anna.evaluate(() => globalThis.peer.cutSignaling());

@@ -26,8 +26,8 @@ const call = (t, options = {}) => meet(t, { server, chromium, ...options });
 
 async function browserSees(browser, headlessId) {
   const look = () => browser.call('look', headlessId, 'camera');
-  const seen = await until('to see a picture', look, (picture) => picture?.width > 0);
-  await until('to see it move', look, ({ hash }) => hash !== seen.hash);
+  const seen = await until('to read the number in a picture', look, (picture) => picture?.pattern != null);
+  await until('to see it grow', look, ({ pattern, hash }) => pattern > seen.pattern && hash !== seen.hash);
   const frames = async () => (await browser.call('inbound', headlessId, 'camera'))?.framesDecoded ?? 0;
   const decoded = await frames();
   await until('for ten more frames', frames, (now) => now >= decoded + 10);
@@ -186,6 +186,29 @@ describe('a browser and parlor-peer', () => {
       assert.equal(browser.log.count('peer-disconnect') + headless.log.count('peer-disconnect'), 0);
     });
   }
+
+  for (const browserOffers of [true, false]) {
+    test(`begin anew when the browser, which ${browserOffers ? 'offered' : 'answered'} first, wants to`, async (t) => {
+      const { browser, headless, headlessId } = await call(t, { browserOffers });
+      const { mark } = headless.log;
+      await browser.call('retry', headlessId);
+      assert.equal((await headless.log.wait('peer-disconnect')).reason, 'replaced');
+      await headless.log.wait('peer-connect', ({ peer }) => peer === browser.id, { since: mark });
+      await until('for the second generation', () => browser.call('generation', headlessId), (generation) => generation === 2);
+      await headless.figures(browser.id, ({ state, video_in }) => state === 'connected' && video_in.frames > 10);
+      await browserSees(browser, headlessId);
+    });
+  }
+
+  test('answer a message of a later version', async (t) => {
+    const { link, headless } = await call(t);
+    const stranger = await chromium.tab({ name: 'stranger' });
+    t.after(() => stranger.close());
+    await stranger.call('stranger', link, { v: 2, type: 'greeting' });
+    const from = await headless.id();
+    const { message } = await stranger.log.wait('message', (line) => line.from.peer === from && line.message.type === 'unsupported');
+    assert.equal(message.highest, 1);
+  });
 
   test('go on when the browser has lost the server for a moment', async (t) => {
     const { browser, headless } = await call(t);

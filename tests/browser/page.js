@@ -7,6 +7,7 @@ import * as identity from './peer/identity.js';
 import * as link from './peer/link.js';
 import { kindOf } from './peer/negotiator.js';
 import * as seal from './peer/seal.js';
+import { Signaling } from './peer/signaling.js';
 
 const SIZE = { width: 320, height: 180 };
 const FPS = 15;
@@ -71,7 +72,7 @@ class Eye {
     let hash = 0;
     for (let i = 0; i < data.length; i += 4) hash = (hash * 31 + data[i] + data[i + 1] * 3 + data[i + 2] * 7) | 0;
     const at = (x, y) => Array.from(data.subarray((y * width + x) * 4, (y * width + x) * 4 + 3));
-    return { width, height, hash, counter: this.#counter(at), corner: at(width - 4, height - 4) };
+    return { width, height, hash, counter: this.#counter(at), pattern: patternCounter({ width, height }, at) };
   }
 
   #counter(at) {
@@ -82,6 +83,23 @@ class Eye {
     }
     return value;
   }
+}
+
+/**
+ * The number in a picture of parlor-peer's pattern, or null: 16 by 3 cells in the lowest 3 of 16 parts of the picture, from
+ * the left and from the top, white for 1; 32 bits of the number, 12 of a checksum, and 0101.
+ */
+function patternCounter({ width, height }, at) {
+  let bits = 0n;
+  for (let cell = 0; cell < 48; cell += 1) {
+    const x = Math.floor((width * ((cell % 16) + 0.5)) / 16);
+    const y = Math.floor((height * (Math.floor(cell / 16) + 13.5)) / 16);
+    const [red, green, blue] = at(x, y);
+    bits = bits * 2n + (red + green + blue > 384 ? 1n : 0n);
+  }
+  const number = Number(bits >> 16n);
+  const check = ((Math.imul(number, 0x9e3779b1) ^ 0x5a5a5a5a) >>> 20);
+  return Number(bits & 0xffffn) === ((check << 4) | 0b0101) ? number : null;
 }
 
 /** Listens to a track. */
@@ -148,12 +166,25 @@ globalThis.parlor = {
     globalThis.peer = await Peer.join(room, { name, tracks, lines, rewrite, onEvent: globalThis.told, ...chosen });
     return globalThis.peer.id;
   },
+  /** Enters a room only to say one message to all, whatever it is; what is said to it is told as `message`. */
+  async stranger(room, body) {
+    const { socket: url, room: name, key } = link.parseLink(room);
+    const self = await identity.identity(bytes.random(32), name);
+    const emit = (event, detail) => {
+      if (event === 'up') signaling.send(null, body);
+      globalThis.told({ event, ...detail });
+    };
+    const signaling = new Signaling({ url, room: name, key, identity: self, instance: bytes.hex(bytes.random(16)), emit });
+    return self.peer;
+  },
   say: (text) => globalThis.peer.say(text),
+  retry: (peer) => globalThis.peer.retry(peer),
   mute: (role, muted) => globalThis.peer.mute(role, muted),
   send: (role, value) => globalThis.peer.send(role, source(role, value)),
   restart: (peer) => globalThis.peer.session(peer).restart(),
   look: (peer, role) => sense(Eye, peer, role)?.look() ?? null,
   listen: (peer, role) => sense(Ear, peer, role)?.listen() ?? null,
+  generation: (peer) => globalThis.peer.session(peer).generation,
   negotiated: (peer) => globalThis.peer.session(peer).negotiated,
   ufrags: (peer) => {
     const { localDescription, remoteDescription } = globalThis.peer.session(peer).pc;

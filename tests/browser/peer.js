@@ -138,9 +138,7 @@ export class Peer {
       case 'up': return this.#entered(detail.welcome);
       case 'down': return this.#emit('signaling-down');
       case 'error': return this.#emit('signaling-error', detail);
-      case 'peer-joined':
-        this.#signaling.send(detail.member, this.#hello());
-        return this.#meet(detail.member);
+      case 'peer-joined': return this.#greet(this.#meet(detail.member));
       case 'peer-left': return this.#gone(detail);
       case 'peer-back': return this.#back(detail.address);
       case 'message': return this.#message(detail.from, detail.message);
@@ -164,17 +162,21 @@ export class Peer {
     const known = this.#others.get(address.peer);
     if (known?.address.instance === address.instance) return known;
     known?.session?.close('replaced');
-    const other = { address, generation: 0, greeted: false, session: undefined };
+    const other = { address, generation: 0, greeted: false, parted: false, gone: false, told: performance.now(), session: undefined };
     this.#others.set(address.peer, other);
     return other;
   }
 
+  #greet(other) {
+    other.told = performance.now();
+    this.#signaling.send(other.address, this.#hello());
+  }
+
   /** A message of theirs could be opened: they have the room's key, so that there is somebody to connect to. */
   #greeted(other) {
-    const lost = other.session === undefined || other.session.closed;
-    if (other.greeted && !lost) return;
+    const first = !other.greeted && other.session === undefined;
     other.greeted = true;
-    this.#start(other);
+    if (first || other.session?.closed) this.#start(other);
   }
 
   /** A new session: offered by the lesser id, asked for by the other. */
@@ -224,7 +226,10 @@ export class Peer {
       case 'media-state': return this.#emit('media-state', { peer, ...detail });
       case 'chat-open': return session.sayChat(this.#chat.have());
       case 'chat': return this.#chat.receive(peer, detail.wire, (answer) => session.sayChat(answer));
-      case 'closed': return session.connected && this.#emit('peer-disconnect', { peer, ...detail });
+      case 'closed':
+        // After a goodbye that run is over: whoever comes back is a new one.
+        if (detail.reason === 'left') other.parted = true;
+        return session.connected && this.#emit('peer-disconnect', { peer, ...detail });
       default: throw new Error(`an event without meaning: ${event}`);
     }
   }
@@ -241,20 +246,24 @@ export class Peer {
     const other = this.#meet(address);
     other.gone = false;
     other.session?.hint(false);
-    this.#signaling.send(address, this.#hello());
+    this.#greet(other);
   }
 
   #message(from, message) {
     const other = this.#others.get(from.peer);
-    if (other?.address.instance !== from.instance) return;
+    if (other?.address.instance !== from.instance || other.parted) return;
     const session = other.session;
     switch (message.type) {
       case 'hello':
         this.#emit('hello', { peer: from.peer, hello: message });
+        // A second one says that ours was lost.
+        if (other.greeted && performance.now() - other.told > ASK_MS) this.#greet(other);
         this.#greeted(other);
         return;
       case 'bye':
-        if (session && (message.generation === 0 || message.generation === session.generation)) session.close('left');
+        if (message.generation !== 0 && message.generation < other.generation) return;
+        other.parted = true;
+        session?.close('left');
         return;
       case 'want-offer':
         this.#wanted(other, message.generation);
@@ -271,6 +280,7 @@ export class Peer {
     if (this.id > other.address.peer) return;
     const lost = other.session === undefined || other.session.closed;
     if (lost || generation >= other.generation) this.#open(other, Math.max(generation, other.generation) + 1);
+    else other.session.sayAgain();
   }
 
   #negotiation(other, message) {

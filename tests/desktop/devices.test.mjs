@@ -96,7 +96,7 @@ describe('devices', { concurrency: false }, () => {
     const folder = scratch();
     const tone = join(folder, 'tone.wav');
     execFileSync('sox', ['-n', '-r', '48000', '-c', '1', tone, 'synth', '20', 'sine', '1000', 'gain', '-6']);
-    const playing = spawn('paplay', ['--latency-msec=20', '-d', 'micfeed', tone], { env: { ...process.env, ...annas.env } });
+    const playing = spawn('paplay', ['--latency-msec=20', '-d', 'mic_in', tone], { env: { ...process.env, ...annas.env } });
     try {
       await eventually('Ben hears Anna', async () => (await loudness(bens, folder)) > 0.05);
       await anna.press('toggle-microphone');

@@ -31,6 +31,10 @@ export class Session {
   /** The sequence of the last offer that we made, and of the one that we answer. */
   #offered = 0;
   #answering = 0;
+  /** The newest description that came. */
+  #newest = 0;
+  /** Every step so far, until the other side surely has them. */
+  #said = [];
   #steps = Promise.resolve();
   #sending = Promise.resolve();
   #pong = -Infinity;
@@ -61,7 +65,7 @@ export class Session {
     this.#ctrl = this.#channel('ctrl', 0, (message) => this.#control(message));
     this.#chat = this.#channel('chat', 1, (wire) => this.#emit('chat', { wire }));
     this.#ctrl.onopen = () => this.#opened();
-    this.#chat.onopen = () => this.#emit('chat-open', {});
+    this.#chat.onopen = () => this.#chatOpened();
     this.pc.onconnectionstatechange = () => this.#connection();
     this.negotiator = new Negotiator({ pc: this.pc, first, lines, tracks, send: (body) => this.#send(body) });
     this.#watchdog = this.#after(CONNECT_MS, () => this.close('connect-timeout'));
@@ -89,6 +93,11 @@ export class Session {
 
   get open() {
     return this.#ctrl.readyState === 'open' && !this.closed;
+  }
+
+  /** Says every step once more: the other side asks for an offer that was made, so that it must have been lost. */
+  sayAgain() {
+    if (!this.open) for (const message of this.#said) this.#signal(message);
   }
 
   /** Restarts ICE, as soon as the other side said over some path that it hears us. */
@@ -136,9 +145,16 @@ export class Session {
   }
 
   #opened() {
+    this.#said = [];
     this.say({ type: 'media-state', ...this.#announce() });
     this.#emit('open', {});
+    this.#chatOpened();
     this.#ping(0);
+  }
+
+  /** The chat begins when the other side knows who we are. */
+  #chatOpened() {
+    if (this.#ctrl.readyState === 'open' && this.#chat.readyState === 'open') this.#emit('chat-open', {});
   }
 
   #ping(n) {
@@ -164,6 +180,8 @@ export class Session {
   async #step(body, { sequence, answers, path }) {
     switch (body.type) {
       case 'description':
+        if (sequence < this.#newest) return undefined;
+        this.#newest = sequence;
         if (body.kind === 'offer') this.#answering = sequence;
         else if ((answers ?? this.#offered) !== this.#offered) return undefined;
         this.negotiated[`${body.kind}s`] += 1;
@@ -193,6 +211,7 @@ export class Session {
       const step = await this.rewrite(body, 'out');
       if (step === null || this.closed) return;
       const message = { type: 'negotiation', generation: this.generation, sequence, ...answers, body: step };
+      if (!this.open) this.#said.push(message);
       if (paths.includes('ctrl')) this.say(message);
       if (paths.includes('signaling')) this.#signal(message);
     });

@@ -18,7 +18,8 @@ export class DemoHost implements Host {
   #scene: Scene = (scenes['lobby'] as () => Scene)();
   #version = 0;
   readonly #cameras = new Map<Who, Camera>();
-  readonly #raw = location.search.includes('raw');
+  /** WebKitGTK decodes everywhere, but its encoder ends the page where a GStreamer plugin is missing. */
+  readonly #raw = location.search.includes('raw') || !/Chrome|Firefox/.test(navigator.userAgent);
   #opened = 0;
 
   async attach(onEvent: (event: UiEvent) => void, onFrames: (message: ArrayBuffer) => void): Promise<void> {

@@ -1,37 +1,24 @@
-import type { PeerId, SessionStateEvent, Snapshot, Tile } from '../generated/protocol';
+import type { PeerId, Snapshot, Tile } from '../generated/protocol';
 import { ANNOUNCE_TOGETHER, CONNECTING_HINT_AFTER, RECONNECTING } from './timings';
 import { named, people } from './words';
+
+/** What was said about somebody last. */
+type Said = 'nothing' | 'connecting' | 'connected' | 'reconnecting' | 'failed';
 
 /**
  * What screen readers say about the others: changes of meaning, once each, and people who come together in one sentence.
  * Failures are said by their own card, leaving by its notice, frozen pictures by nobody.
  */
 export class Announcer {
-  /** Peers that are connected as far as was said. */
   readonly #said = new Map<PeerId, Said>();
   #joined: string[] = [];
   #joinedAt = 0;
   #waiting: string[] = [];
 
-  /** Takes a change of a session in. */
-  session(event: SessionStateEvent, snapshot: Snapshot | null, local: number): void {
-    if (event.state !== 'connected' || event.frozen) return;
-    const said = this.#said.get(event.peer);
-    if (said === 'connected') return;
-    this.#said.set(event.peer, 'connected');
-    const name = named(tileOf(snapshot, event.peer)?.name ?? '');
-    if (said === 'reconnecting') {
-      this.#waiting.push(`${name} is back`);
-      return;
-    }
-    if (this.#joined.length === 0) this.#joinedAt = local;
-    this.#joined.push(name);
-  }
-
   /** The next sentence at `now` on the snapshot's scale, or null when there is nothing new. */
-  poll(snapshot: Snapshot | null, now: number, local: number): string | null {
+  poll(snapshot: Snapshot | null, now: number): string | null {
     for (const tile of snapshot?.room?.tiles ?? []) this.#look(tile, now);
-    if (this.#joined.length > 0 && local - this.#joinedAt >= ANNOUNCE_TOGETHER) {
+    if (this.#joined.length > 0 && now - this.#joinedAt >= ANNOUNCE_TOGETHER) {
       const [first] = this.#joined;
       this.#waiting.push(this.#joined.length === 1 ? `${first} connected` : `${people(this.#joined.length)} connected`);
       this.#joined = [];
@@ -51,22 +38,23 @@ export class Announcer {
 
   #look(tile: Tile, now: number): void {
     const said = this.#said.get(tile.peer);
+    const name = named(tile.name);
     const waited = now - tile.since;
     switch (tile.row) {
       case 'new':
       case 'connecting':
-        if (waited >= CONNECTING_HINT_AFTER && said !== 'connecting') {
-          this.#said.set(tile.peer, 'connecting');
-          this.#waiting.push(`Still connecting to ${named(tile.name)}`);
-        }
+        if (waited < CONNECTING_HINT_AFTER) this.#said.set(tile.peer, said ?? 'nothing');
+        else if (said !== 'connecting') this.#say(tile.peer, 'connecting', `Still connecting to ${name}`);
         break;
       case 'connected':
-        if (said === undefined) this.#said.set(tile.peer, 'connected');
+        if (said === 'reconnecting' || said === 'failed') this.#say(tile.peer, 'connected', `${name} is back`);
+        else if (said === 'nothing' || said === 'connecting') this.#join(name, now);
+        // Who was there before we looked is no news.
+        this.#said.set(tile.peer, 'connected');
         break;
       case 'disconnected':
         if (waited >= RECONNECTING.delay && said !== 'reconnecting') {
-          this.#said.set(tile.peer, 'reconnecting');
-          this.#waiting.push(`Attempting to reconnect to ${named(tile.name)}`);
+          this.#say(tile.peer, 'reconnecting', `Attempting to reconnect to ${name}`);
         }
         break;
       case 'failed':
@@ -77,10 +65,14 @@ export class Announcer {
         break;
     }
   }
-}
 
-type Said = 'connecting' | 'connected' | 'reconnecting' | 'failed';
+  #say(peer: PeerId, said: Said, sentence: string): void {
+    this.#said.set(peer, said);
+    this.#waiting.push(sentence);
+  }
 
-function tileOf(snapshot: Snapshot | null, peer: PeerId): Tile | undefined {
-  return snapshot?.room?.tiles.find((tile) => tile.peer === peer);
+  #join(name: string, now: number): void {
+    if (this.#joined.length === 0) this.#joinedAt = now;
+    this.#joined.push(name);
+  }
 }

@@ -56,7 +56,7 @@ export class App {
         this.#notices.post(event, local);
         break;
       case 'session-state':
-        this.#announcer.session(event, this.snapshot, local);
+        // The snapshot that comes with it tells the same of the tile.
         break;
     }
     this.tick(local);
@@ -68,7 +68,7 @@ export class App {
     this.now = local + this.#offset;
     this.banner = this.#banner.poll(local);
     this.notice = this.#notices.poll(local);
-    this.said = this.#announcer.poll(snapshot, this.now, local) ?? this.said;
+    this.said = this.#announcer.poll(snapshot, this.now) ?? this.said;
     const inCall = snapshot?.screen.name === 'call';
     this.mutedSpeech = this.#muted.poll(inCall && !snapshot.me.media.microphone, this.levels.microphone, local);
   }
@@ -103,6 +103,7 @@ export class App {
     const signaling = snapshot.screen.name === 'call' ? (snapshot.room?.signaling ?? null) : null;
     this.#banner.set(signaling, local);
     if (snapshot.screen.name !== 'call') {
+      this.said = '';
       this.#announcer.reset();
       this.#notices.clear();
       this.levels = { microphone: this.levels.microphone, peers: [] };

@@ -70,8 +70,8 @@ impl Candidates {
         }
         self.over.retain(|over| over != ufrag);
         let belongs = |trickle: &Trickle| trickle.ufrag() == ufrag || trickle.ufrag().is_empty();
-        let (ready, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(belongs);
-        self.waiting = waiting;
+        let (ready, waiting): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(belongs);
+        self.waiting = waiting.into();
         ready
     }
 

@@ -83,6 +83,19 @@ impl Waiting {
     }
 }
 
+#[cfg(test)]
+impl Waiting {
+    /// What waits now.
+    pub(crate) fn drain(&mut self) -> Vec<ToClient> {
+        std::iter::from_fn(|| self.receiver.try_recv().ok()).map(|text| serde_json::from_str(&text).unwrap()).collect()
+    }
+
+    /// Whether the client was let go.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.receiver.is_closed()
+    }
+}
+
 /// A message as it goes over the wire.
 pub(crate) fn text(message: &ToClient) -> Utf8Bytes {
     serde_json::to_string(message).expect("our own messages have no keys but texts").into()

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cpal::{
-    BufferSize, Device, ErrorKind, Host, HostId, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig,
+    BufferSize, Device, ErrorKind, Host, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig,
     traits::{DeviceTrait, HostTrait},
 };
 use parlor_protocol::ui::DeviceTrouble;
@@ -41,17 +41,6 @@ pub(crate) struct Found {
     pub(crate) device: Device,
     pub(crate) id: String,
     pub(crate) name: String,
-}
-
-/// The sound system: a PulseAudio server (or PipeWire, which speaks the same) where one answers, as it names devices for
-/// people and lets programs share them; else the platform's own.
-pub(crate) fn host() -> Host {
-    pulse().and_then(|id| cpal::host_from_id(id).ok()).unwrap_or_else(cpal::default_host)
-}
-
-/// The same sound system as before: who moved to another one because the first was restarting would stay there.
-pub(crate) fn host_again(id: HostId) -> Result<Host, Fault> {
-    cpal::host_from_id(id).map_err(|error| fault(&error))
 }
 
 /// The device with this id, or the default one.
@@ -107,12 +96,8 @@ pub(crate) fn is_fatal(error: &cpal::Error) -> bool {
     !matches!(error.kind(), ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied | ErrorKind::Xrun)
 }
 
-fn pulse() -> Option<HostId> {
-    "pulseaudio".parse().ok()
-}
-
 fn list(direction: Direction) -> Vec<(String, String)> {
-    let Ok(devices) = devices(&host(), direction) else { return Vec::new() };
+    let Ok(devices) = devices(&cpal::default_host(), direction) else { return Vec::new() };
     let mut ids = BTreeSet::new();
     let mut names: BTreeMap<String, u32> = BTreeMap::new();
     let mut list = Vec::new();
@@ -128,7 +113,7 @@ fn list(direction: Direction) -> Vec<(String, String)> {
     list
 }
 
-fn devices(host: &Host, direction: Direction) -> Result<impl Iterator<Item = Device>, Fault> {
+fn devices(host: &Host, direction: Direction) -> Result<impl Iterator<Item = Device> + use<>, Fault> {
     let devices = match direction {
         Direction::Capture => host.input_devices(),
         Direction::Playback => host.output_devices(),

@@ -52,7 +52,7 @@ impl From<Fault> for AudioEvent {
 
 /// Hands events over without ever waiting. While the receiver's queue is full only the newest event is kept: it
 /// describes the device as it is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Reporter {
     events: mpsc::Sender<AudioEvent>,
     kept: Option<AudioEvent>,

@@ -59,67 +59,67 @@ impl Watch {
     pub(crate) fn error(&self, error: cpal::Error) {
         if device::is_fatal(&error) {
             // When full, there are errors enough in it.
-            let _ = self.notes.try_send(Note { stream: self.stream, error });
+            let _ = self.notes.try_send(Note::Error { stream: self.stream, error });
         } else {
             tracing::debug!(%error, "sound device");
         }
     }
 }
 
-struct Note {
-    stream: u64,
-    error: cpal::Error,
+enum Note {
+    Error { stream: u64, error: cpal::Error },
+    /// Look at the stop flag.
+    Stop,
 }
 
 /// A device being kept. Dropping it closes the device, without waiting for it.
 pub(crate) struct Keeper {
     stop: Arc<AtomicBool>,
-    thread: Option<thread::Thread>,
+    notes: mpsc::SyncSender<Note>,
 }
 
 impl Keeper {
     pub(crate) fn spawn<P: Port>(port: P, wanted: Option<String>, mut reporter: Reporter) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (notes, inbox) = mpsc::sync_channel(8);
-        let flag = stop.clone();
-        let (sender, failed) = mpsc::sync_channel::<Reporter>(1);
-        let spawned = thread::Builder::new().name("sound device".into()).spawn(move || {
-            let Ok(reporter) = failed.recv() else { return };
-            Loop { port, wanted, reporter, stop: flag, notes, inbox, host: None, stream: 0, trouble: None, ran: false }.run();
-        });
-        let thread = match spawned {
-            Ok(handle) => {
-                // The channel has room for it.
-                let _ = sender.send(reporter);
-                Some(handle.thread().clone())
-            }
-            Err(error) => {
-                reporter.report(no_thread(&error).into());
-                None
-            }
+        let keeping = Keeping {
+            port,
+            wanted,
+            reporter: reporter.clone(),
+            stop: stop.clone(),
+            notes: notes.clone(),
+            inbox,
+            host: None,
+            system: None,
+            stream: 0,
+            trouble: None,
+            ran: false,
         };
-        Self { stop, thread }
+        if let Err(error) = thread::Builder::new().name("sound device".into()).spawn(move || keeping.run()) {
+            reporter.report(no_thread(&error).into());
+        }
+        Self { stop, notes }
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = &self.thread {
-            thread.unpark();
-        }
+        // When full, the keeper is about to look anyway.
+        let _ = self.notes.try_send(Note::Stop);
     }
 }
 
-struct Loop<P> {
+struct Keeping<P> {
     port: P,
     wanted: Option<String>,
     reporter: Reporter,
     stop: Arc<AtomicBool>,
     notes: mpsc::SyncSender<Note>,
     inbox: mpsc::Receiver<Note>,
-    /// The sound system, and which one it was while it does not answer.
-    host: Option<(HostId, Option<Host>)>,
+    host: Option<Host>,
+    /// Which sound system it was: who moved to another one while the first restarts would stay there.
+    system: Option<HostId>,
     stream: u64,
     trouble: Option<DeviceTrouble>,
     ran: bool,
@@ -134,7 +134,7 @@ enum End {
     Trouble(Fault),
 }
 
-impl<P: Port> Loop<P> {
+impl<P: Port> Keeping<P> {
     fn run(mut self) {
         let mut retry = FIRST_RETRY;
         let mut moved = false;
@@ -143,16 +143,15 @@ impl<P: Port> Loop<P> {
                 Ok(open) => open,
                 Err(fault) => {
                     self.trouble(fault);
-                    self.pause(retry);
+                    self.wait(retry);
                     retry = (retry * 2).min(LAST_RETRY);
                     continue;
                 }
             };
             self.runs(&found.name, moved);
             let opened = Instant::now();
-            let end = self.watch(&found, &watch);
-            // Reported before the stream is closed: with a server that hangs, closing may take as long as it hangs.
-            moved = match end {
+            // Trouble is reported before the stream is closed: with a server that hangs, closing takes as long as it hangs.
+            moved = match self.watch(&found, &watch) {
                 End::Stopped => return,
                 End::Moved => true,
                 End::Trouble(fault) => {
@@ -163,61 +162,68 @@ impl<P: Port> Loop<P> {
             drop(stream);
             if opened.elapsed() > DEAD {
                 retry = FIRST_RETRY;
-            } else if !moved {
-                self.pause(retry);
+            }
+            if !moved {
+                self.wait(retry);
                 retry = (retry * 2).min(LAST_RETRY);
             }
         }
     }
 
     fn open(&mut self) -> Result<(Found, Watch, cpal::Stream), Fault> {
-        let found = device::find(self.host()?, P::DIRECTION, self.wanted.as_deref());
-        let found = found.inspect_err(|_| self.forget_host())?;
+        let open = self.try_open();
+        if open.is_err() {
+            self.host = None;
+        }
+        open
+    }
+
+    fn try_open(&mut self) -> Result<(Found, Watch, cpal::Stream), Fault> {
+        let host = match self.host.take() {
+            Some(host) => host,
+            None => self.system.map_or_else(|| Ok(cpal::default_host()), cpal::host_from_id).map_err(|e| device::fault(&e))?,
+        };
+        self.system = Some(host.id());
+        let found = device::find(self.host.insert(host), P::DIRECTION, self.wanted.as_deref())?;
         self.stream += 1;
         let watch = Watch { notes: self.notes.clone(), stream: self.stream, beats: Arc::default() };
-        let stream = self.port.open(&found.device, watch.clone()).and_then(|stream| stream.play().map(|()| stream));
-        let stream = stream.map_err(|error| device::fault(&error)).inspect_err(|_| self.forget_host())?;
+        let stream = self.port.open(&found.device, watch.clone()).map_err(|error| device::fault(&error))?;
+        stream.play().map_err(|error| device::fault(&error))?;
         Ok((found, watch, stream))
     }
 
     /// Looks at a running device until it is to be closed.
     fn watch(&mut self, found: &Found, watch: &Watch) -> End {
         let (mut beats, mut alive, mut asked) = (0, Instant::now(), Instant::now());
-        loop {
-            let note = self.inbox.try_recv().ok();
-            if self.stopped() {
-                return End::Stopped;
-            }
-            self.reporter.flush();
-            if let Some(note) = note {
-                if note.stream == watch.stream {
-                    self.forget_host();
-                    return End::Trouble(device::fault(&note.error));
-                }
-                continue;
+        while !self.stopped() {
+            if let Some(error) = self.wait(LOOK) {
+                self.host = None;
+                return End::Trouble(device::fault(&error));
             }
             let now = Instant::now();
             let count = watch.beats.load(Ordering::Relaxed);
-            let beating = count != beats;
-            if beating {
-                (beats, alive) = (count, now);
-            } else if now - alive > DEAD {
-                return End::Trouble(Fault::new(DeviceTrouble::Failed, format!("{} is there but dead", found.name)));
+            if count == beats {
+                if now - alive > DEAD {
+                    self.host = None;
+                    return End::Trouble(Fault::new(DeviceTrouble::Failed, format!("{} is there but dead", found.name)));
+                }
+                // A device that does not beat is not asked about: the question might hang for the same reason.
+                continue;
             }
-            // A device that does not beat is not asked about: the question might hang for the same reason.
-            if beating && now - asked > ASK {
+            (beats, alive) = (count, now);
+            if now - asked > ASK {
                 asked = now;
                 if let Some(end) = self.ask(found) {
                     return end;
                 }
             }
-            self.pause(LOOK);
         }
+        End::Stopped
     }
 
     /// Whether another device should be used: the new default, or none because ours is gone.
     fn ask(&mut self, found: &Found) -> Option<End> {
-        let Ok(host) = self.host() else { return None };
+        let host = self.host.as_ref()?;
         match (device::find(host, P::DIRECTION, self.wanted.as_deref()), &self.wanted) {
             (Ok(other), _) if other.id == found.id => None,
             (Ok(_), _) => Some(End::Moved),
@@ -227,26 +233,22 @@ impl<P: Port> Loop<P> {
         }
     }
 
-    fn host(&mut self) -> Result<&Host, Fault> {
-        let host = match self.host.take() {
-            Some((_, Some(host))) => host,
-            Some((id, None)) => match device::host_again(id) {
-                Ok(host) => host,
-                Err(fault) => {
-                    self.host = Some((id, None));
-                    return Err(fault);
-                }
-            },
-            None => device::host(),
-        };
-        let (_, host) = self.host.insert((host.id(), None));
-        todo(host)
+    /// Waits so long, or until the stream fails or nobody wants the device any more.
+    fn wait(&mut self, time: Duration) -> Option<cpal::Error> {
+        let until = Instant::now() + time;
+        self.reporter.flush();
+        while !self.stopped() {
+            match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Note::Error { stream, error }) if stream == self.stream => return Some(error),
+                Ok(Note::Error { .. } | Note::Stop) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        None
     }
 
-    fn forget_host(&mut self) {
-        if let Some((_, host)) = &mut self.host {
-            *host = None;
-        }
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     fn runs(&mut self, name: &str, moved: bool) {

@@ -145,7 +145,7 @@ impl Worker {
             voice.expect_loss(self.controls.expected_loss.load(Ordering::Relaxed));
             let packet = match read {
                 Some(lost) => voice.push(&frame, lost, self.controls.muted.load(Ordering::Relaxed), Instant::now()),
-                None => voice.idle(),
+                None => voice.idle(Instant::now()),
             };
             self.controls.loudness.store(voice.loudness().to_bits(), Ordering::Relaxed);
             self.controls.dbfs.store(voice.dbfs().to_bits(), Ordering::Relaxed);

@@ -14,6 +14,7 @@ mod encoder;
 mod event;
 mod keeper;
 mod level;
+mod loudspeaker;
 pub mod measure;
 mod microphone;
 mod mixer;

@@ -1,6 +1,6 @@
 //! Packets waiting for their turn, in order, each once.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use parlor_protocol::media::RtpReceived;
@@ -17,12 +17,10 @@ const LONGEST: usize = 5_760;
 /// A packet that waits. Sequence number and timestamp are unwrapped.
 #[derive(Debug, Clone)]
 pub(crate) struct Packet {
-    pub(crate) sequence: i64,
     pub(crate) timestamp: i64,
     /// Samples inside; 0 for padding.
     pub(crate) duration: i64,
     pub(crate) payload: Bytes,
-    pub(crate) arrived: Instant,
 }
 
 /// What became of a packet.
@@ -62,18 +60,18 @@ struct Newest {
 }
 
 impl Packets {
-    pub(crate) fn push(&mut self, packet: RtpReceived, arrived: Instant) -> Pushed {
+    pub(crate) fn push(&mut self, packet: RtpReceived) -> Pushed {
         let Some(duration) = duration(&packet.payload) else { return Pushed::Malformed };
-        let Some(newest) = self.newest else { return self.restart(packet, duration, arrived) };
+        let Some(newest) = self.newest else { return self.restart(packet, duration) };
         let ahead = i64::from(packet.sequence.wrapping_sub(newest.sequence as u16) as i16);
         if ahead.abs() > FAR {
             let confirmed = self.confirms == Some(packet.sequence);
             self.confirms = Some(packet.sequence.wrapping_add(1));
-            return if confirmed { self.restart(packet, duration, arrived) } else { Pushed::Strange };
+            return if confirmed { self.restart(packet, duration) } else { Pushed::Strange };
         }
         let later = i64::from(packet.timestamp.wrapping_sub(newest.timestamp as u32) as i32);
         if ahead > 0 && later < 0 {
-            return self.restart(packet, duration, arrived);
+            return self.restart(packet, duration);
         }
         if ahead < 0 && later > 0 {
             return Pushed::Malformed;
@@ -88,11 +86,11 @@ impl Packets {
         if self.waiting.len() == ROOM {
             self.waiting.pop_first();
         }
-        self.waiting.insert(sequence, Packet { sequence, timestamp, duration, payload: packet.payload, arrived });
+        self.waiting.insert(sequence, Packet { timestamp, duration, payload: packet.payload });
         Pushed::Stored { timestamp }
     }
 
-    /// The first one that waits and has sound, and how many after it do.
+    /// The first one that waits and has sound.
     pub(crate) fn first(&mut self) -> Option<&Packet> {
         while let Some((sequence, padding)) = self.waiting.first_key_value()
             && padding.duration == 0
@@ -132,11 +130,11 @@ impl Packets {
         }
     }
 
-    fn restart(&mut self, packet: RtpReceived, duration: i64, arrived: Instant) -> Pushed {
+    fn restart(&mut self, packet: RtpReceived, duration: i64) -> Pushed {
         let (sequence, timestamp) = (i64::from(packet.sequence), i64::from(packet.timestamp));
         *self = Self::default();
         self.newest = Some(Newest { sequence, timestamp, seen: 1 });
-        self.waiting.insert(sequence, Packet { sequence, timestamp, duration, payload: packet.payload, arrived });
+        self.waiting.insert(sequence, Packet { timestamp, duration, payload: packet.payload });
         Pushed::Restarted { timestamp }
     }
 
@@ -200,15 +198,16 @@ mod tests {
         RtpReceived { sequence, timestamp, marker: false, payload: opus(sequence as u8) }
     }
 
+    /// The numbers of the packets that wait, modulo 256.
     fn taken(packets: &mut Packets) -> Vec<i64> {
-        std::iter::from_fn(|| packets.take()).map(|packet| packet.sequence).collect()
+        std::iter::from_fn(|| packets.take()).map(|packet| i64::from(packet.payload[1])).collect()
     }
 
     #[test]
     fn order_is_restored_across_both_wraps() {
-        let (mut packets, now) = (Packets::default(), Instant::now());
+        let mut packets = Packets::default();
         for n in [0u16, 2, 1, 4, 3] {
-            packets.push(rtp(65_534u16.wrapping_add(n), (u32::MAX - 959).wrapping_add(u32::from(n) * 960)), now);
+            packets.push(rtp(65_534u16.wrapping_add(n), (u32::MAX - 959).wrapping_add(u32::from(n) * 960)));
         }
         let times: Vec<_> = std::iter::from_fn(|| packets.take()).map(|packet| packet.timestamp).collect();
         assert!(times.is_sorted_by(|a, b| b - a == 960), "{times:?}");
@@ -216,60 +215,60 @@ mod tests {
 
     #[test]
     fn duplicates_and_the_late_are_told_apart() {
-        let (mut packets, now) = (Packets::default(), Instant::now());
+        let mut packets = Packets::default();
         for n in [0, 1, 3] {
-            packets.push(rtp(n, u32::from(n) * 960), now);
+            packets.push(rtp(n, u32::from(n) * 960));
         }
-        assert_eq!(packets.push(rtp(1, 960), now), Pushed::Duplicate);
+        assert_eq!(packets.push(rtp(1, 960)), Pushed::Duplicate);
         assert_eq!(taken(&mut packets), [0, 1, 3]);
-        assert_eq!(packets.push(rtp(3, 2_880), now), Pushed::Duplicate);
-        assert_eq!(packets.push(rtp(2, 1_920), now), Pushed::Late);
-        assert_eq!(packets.push(rtp(2, 1_920), now), Pushed::Duplicate);
+        assert_eq!(packets.push(rtp(3, 2_880)), Pushed::Duplicate);
+        assert_eq!(packets.push(rtp(2, 1_920)), Pushed::Late);
+        assert_eq!(packets.push(rtp(2, 1_920)), Pushed::Duplicate);
     }
 
     #[test]
     fn padding_is_no_loss() {
-        let (mut packets, now) = (Packets::default(), Instant::now());
-        packets.push(rtp(0, 0), now);
-        packets.push(RtpReceived { payload: Bytes::new(), ..rtp(1, 0) }, now);
-        packets.push(rtp(2, 960), now);
+        let mut packets = Packets::default();
+        packets.push(rtp(0, 0));
+        packets.push(RtpReceived { payload: Bytes::new(), ..rtp(1, 0) });
+        packets.push(rtp(2, 960));
         packets.take();
-        assert_eq!(packets.first().unwrap().sequence, 2);
+        assert_eq!(packets.first().unwrap().timestamp, 960);
         assert_eq!(packets.missing(), 0);
     }
 
     #[test]
     fn a_far_jump_needs_a_second_packet() {
-        let (mut packets, now) = (Packets::default(), Instant::now());
-        packets.push(rtp(0, 0), now);
-        assert_eq!(packets.push(rtp(20_000, 5), now), Pushed::Strange);
-        assert!(matches!(packets.push(rtp(1, 960), now), Pushed::Stored { .. }));
-        assert_eq!(packets.push(rtp(20_001, 965), now), Pushed::Restarted { timestamp: 965 });
-        assert_eq!(taken(&mut packets), [20_001]);
+        let mut packets = Packets::default();
+        packets.push(rtp(0, 0));
+        assert_eq!(packets.push(rtp(20_000, 5)), Pushed::Strange);
+        assert!(matches!(packets.push(rtp(1, 960)), Pushed::Stored { .. }));
+        assert_eq!(packets.push(rtp(20_001, 965)), Pushed::Restarted { timestamp: 965 });
+        assert_eq!(taken(&mut packets), [20_001 % 256]);
     }
 
     #[test]
     fn a_clock_that_goes_back_is_another_stream() {
-        let (mut packets, now) = (Packets::default(), Instant::now());
-        packets.push(rtp(0, 96_000), now);
-        assert_eq!(packets.push(rtp(1, 0), now), Pushed::Restarted { timestamp: 0 });
+        let mut packets = Packets::default();
+        packets.push(rtp(0, 96_000));
+        assert_eq!(packets.push(rtp(1, 0)), Pushed::Restarted { timestamp: 0 });
     }
 
     #[test]
     fn what_is_no_opus_is_refused() {
-        let (mut packets, now) = (Packets::default(), Instant::now());
+        let mut packets = Packets::default();
         // Code 3 without a frame count.
         let bad = RtpReceived { payload: Bytes::from_static(&[0xff]), ..rtp(0, 0) };
-        assert_eq!(packets.push(bad, now), Pushed::Malformed);
+        assert_eq!(packets.push(bad), Pushed::Malformed);
     }
 
     #[test]
     fn the_room_is_bounded() {
-        let (mut packets, now) = (Packets::default(), Instant::now());
+        let mut packets = Packets::default();
         for n in 0..1_000 {
-            packets.push(rtp(n, u32::from(n) * 960), now);
+            packets.push(rtp(n, u32::from(n) * 960));
         }
         assert_eq!(packets.len(), ROOM);
-        assert_eq!(packets.first().unwrap().sequence, 872);
+        assert_eq!(packets.first().unwrap().timestamp, 872 * 960);
     }
 }

@@ -1,4 +1,4 @@
-//! Where mixed sound goes: a device, a file, or nowhere.
+//! Where mixed sound goes: a device (see `loudspeaker`), a file, or nowhere.
 
 use std::{
     fs::File,
@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::{
     AudioEvent, Frame, RATE,
     event::{Fault, Reporter},
+    loudspeaker::Loudspeaker,
     source::Pace,
 };
 
@@ -28,7 +29,7 @@ pub(crate) trait Sink: Send {
 pub(crate) fn sink(spec: &SpeakerSpec, events: &mpsc::Sender<AudioEvent>) -> Box<dyn Sink> {
     let mut reporter = Reporter::new(events.clone());
     match spec {
-        SpeakerSpec::Device(_) => Box::new(Nowhere::new()),
+        SpeakerSpec::Device(id) => Box::new(Loudspeaker::open(id.clone(), reporter)),
         SpeakerSpec::File(path) => match Recording::create(path, Reporter::new(events.clone())) {
             Ok(recording) => {
                 reporter.report(AudioEvent::Started { name: path.clone() });

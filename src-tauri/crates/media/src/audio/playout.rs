@@ -144,7 +144,7 @@ impl Playout {
     /// A packet came.
     pub fn push(&mut self, packet: RtpReceived, arrived: Instant) {
         let padding = packet.payload.is_empty();
-        match self.packets.push(packet, arrived) {
+        match self.packets.push(packet) {
             Pushed::Duplicate => self.stats.duplicates += 1,
             Pushed::Late => self.stats.late += 1,
             Pushed::Malformed | Pushed::Strange => self.stats.malformed += 1,
@@ -355,3 +355,6 @@ impl Playout {
 fn ms(time: Duration) -> f32 {
     time.as_secs_f32() * 1_000.0
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,9 +49,11 @@ impl Voice {
         self.meter.dbfs()
     }
 
-    /// No frame came: there is no device just now.
-    pub(crate) fn idle(&mut self) -> Option<AudioPacket> {
-        self.meter.push(&SILENCE);
+    /// No frame came for 20 ms. Some devices give theirs in larger pieces; after a while the level falls.
+    pub(crate) fn idle(&mut self, now: Instant) -> Option<AudioPacket> {
+        if self.last.is_none_or(|last| now.saturating_duration_since(last) > GAP) {
+            self.meter.push(&SILENCE);
+        }
         None
     }
 

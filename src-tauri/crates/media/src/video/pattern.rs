@@ -77,12 +77,22 @@ impl Pattern {
         ]
     }
 
+    /// Computed for every other pixel and row: waves are smooth, and time is for the encoder.
     fn plane(&self, data: &mut Vec<u8>, (width, height): (usize, usize), waves: [Wave; 3]) {
-        let columns: [Vec<usize>; 3] = waves.each_ref().map(|wave| (0..width).map(|x| at(x, wave.across)).collect());
-        for y in 0..height {
+        let columns: [Vec<usize>; 3] =
+            waves.each_ref().map(|wave| (0..width).step_by(2).map(|x| at(x, wave.across)).collect());
+        for y in (0..height).step_by(2) {
             let starts = waves.each_ref().map(|wave| at(y, wave.down) + wave.start);
             let value = |which: usize, x: usize| u16::from(self.wave[(columns[which][x] + starts[which]) % WAVE]);
-            data.extend((0..width).map(|x| ((value(0, x) + value(1, x) + value(2, x)) / 3) as u8));
+            let row = data.len();
+            for x in 0..width.div_ceil(2) {
+                let mean = ((value(0, x) + value(1, x) + value(2, x)) / 3) as u8;
+                data.extend([mean; 2]);
+            }
+            data.truncate(row + width);
+            if y + 1 < height {
+                data.extend_from_within(row..);
+            }
         }
     }
 }

@@ -1,0 +1,220 @@
+//! A model of one session's RTCPeerConnection: the offer/answer machine without implicit rollback, ICE as far as
+//! credentials and reachability go, channels that lose and reorder nothing.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use parlor_protocol::{
+    SessionState,
+    negotiation::{Candidate, Description, DescriptionKind},
+};
+
+use crate::{EngineCommand, EngineEvent, candidates::ufrag};
+
+/// How long ICE and DTLS take once both sides know each other's credentials.
+const ICE_TAKES: Duration = Duration::from_millis(150);
+/// Silence until `disconnected`, and from there until `failed`.
+const DISCONNECTED_AFTER: Duration = Duration::from_secs(3);
+const FAILED_AFTER: Duration = Duration::from_secs(10);
+/// Messages that may wait on the channels.
+const MAX_WAITING: usize = 4096;
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Pc {
+    pub(super) remote_node: usize,
+    pub(super) state: SessionState,
+    offering: Option<Pending>,
+    /// Credentials in use, ours and theirs.
+    pub(super) local: Option<String>,
+    pub(super) remote: Option<String>,
+    /// A candidate of the other side for its present credentials.
+    pub(super) reachable: bool,
+    /// Since when both sides could hear each other, without a break.
+    up_since: Option<Instant>,
+    state_since: Instant,
+    heard: Instant,
+    pub(super) channels: bool,
+    pub(super) outbox: VecDeque<(&'static str, Bytes)>,
+    pub(super) offers: u32,
+}
+
+/// An offer that is out.
+#[derive(Debug)]
+struct Pending {
+    ufrag: String,
+    number: u64,
+}
+
+/// What goes wrong in the model when the core misuses it.
+pub(super) type Misuse = String;
+
+impl Pc {
+    pub(super) fn new(remote_node: usize, now: Instant) -> Self {
+        Self {
+            remote_node,
+            state: SessionState::New,
+            offering: None,
+            local: None,
+            remote: None,
+            reachable: false,
+            up_since: None,
+            state_since: now,
+            heard: now,
+            channels: false,
+            outbox: VecDeque::new(),
+            offers: 0,
+        }
+    }
+
+    /// Carries a command out. `fresh` gives numbers that were never used.
+    pub(super) fn carry_out(
+        &mut self,
+        command: EngineCommand,
+        now: Instant,
+        fresh: &mut impl FnMut() -> u64,
+    ) -> Result<Vec<EngineEvent>, Misuse> {
+        let failed = |op, error: &str| vec![EngineEvent::OpFailed { op, error: error.to_owned() }];
+        let mut events = Vec::new();
+        match command {
+            EngineCommand::Open { .. } | EngineCommand::Close => {}
+            EngineCommand::Offer { op, ice_restart } => {
+                if self.offering.is_some() {
+                    return Ok(failed(op, "have-local-offer"));
+                }
+                self.offers += 1;
+                let renew = ice_restart || self.local.is_none();
+                let ufrag = if renew { format!("u{}", fresh()) } else { self.local.clone().unwrap_or_default() };
+                let number = fresh();
+                if ice_restart {
+                    self.drop_pair(now, &mut events);
+                }
+                let sdp = format!("a=ice-ufrag:{ufrag}\nx-offer:{number}");
+                self.offering = Some(Pending { ufrag: ufrag.clone(), number });
+                events.insert(0, description(op, DescriptionKind::Offer, sdp));
+                if renew {
+                    events.extend(gathered(&ufrag));
+                }
+            }
+            EngineCommand::Apply { op, description: theirs, rollback } => match theirs.kind {
+                DescriptionKind::Offer => {
+                    if self.offering.is_some() && !rollback {
+                        return Ok(failed(op, "have-local-offer applying an offer"));
+                    }
+                    self.offering = None;
+                    let remote = ufrag(&theirs.sdp).to_owned();
+                    let restart = self.remote.as_ref() != Some(&remote);
+                    if restart {
+                        if self.remote.is_some() {
+                            self.drop_pair(now, &mut events);
+                        }
+                        self.local = Some(format!("u{}", fresh()));
+                        self.remote = Some(remote);
+                        self.reachable = false;
+                    }
+                    let local = self.local.clone().unwrap_or_default();
+                    let number = theirs.sdp.rsplit("x-offer:").next().unwrap_or_default();
+                    let sdp = format!("a=ice-ufrag:{local}\nx-answers:{number}");
+                    events.insert(0, description(op, DescriptionKind::Answer, sdp));
+                    if restart {
+                        events.extend(gathered(&local));
+                    }
+                }
+                DescriptionKind::Answer => {
+                    let Some(pending) = self.offering.take() else {
+                        return Ok(failed(op, "stable applying an answer"));
+                    };
+                    if !theirs.sdp.ends_with(&format!("x-answers:{}", pending.number)) {
+                        return Err("an answer was applied to another offer than it answers".to_owned());
+                    }
+                    let remote = ufrag(&theirs.sdp).to_owned();
+                    if self.remote.as_ref() != Some(&remote) {
+                        self.reachable = false;
+                    }
+                    self.local = Some(pending.ufrag);
+                    self.remote = Some(remote);
+                    events.push(EngineEvent::Applied { op });
+                }
+            },
+            EngineCommand::Rollback { op } => {
+                self.offering = None;
+                events.push(EngineEvent::Applied { op });
+            }
+            EngineCommand::Candidate(candidate) => {
+                if self.remote.as_ref() != Some(&candidate.ufrag) {
+                    return Err(format!("a candidate of {} while {:?} is in use", candidate.ufrag, self.remote));
+                }
+                self.reachable = true;
+            }
+            EngineCommand::EndOfCandidates => {
+                if self.remote.is_none() {
+                    return Err("the end of candidates before any description".to_owned());
+                }
+            }
+            EngineCommand::Send { label, data } => {
+                if !self.channels || self.outbox.len() >= MAX_WAITING {
+                    return Ok(vec![EngineEvent::SendRefused { label: label.to_owned() }]);
+                }
+                self.outbox.push_back((label, data));
+            }
+        }
+        Ok(events)
+    }
+
+    /// Time has passed; `up`: the other side is there with fitting credentials and the path delivers.
+    pub(super) fn tick(&mut self, up: bool, now: Instant) -> Option<SessionState> {
+        if up {
+            self.heard = now;
+            self.up_since.get_or_insert(now);
+        } else {
+            self.up_since = None;
+        }
+        let up_for = self.up_since.map(|since| now - since);
+        let waits = now - self.state_since;
+        let next = match self.state {
+            SessionState::New if self.remote.is_some() && self.local.is_some() => SessionState::Connecting,
+            SessionState::Connecting if up_for.is_some_and(|up| up >= ICE_TAKES) => SessionState::Connected,
+            SessionState::Connecting if waits > DISCONNECTED_AFTER + FAILED_AFTER => SessionState::Failed,
+            SessionState::Connected if now - self.heard > DISCONNECTED_AFTER => SessionState::Disconnected,
+            SessionState::Disconnected if up_for.is_some_and(|up| up >= ICE_TAKES) => SessionState::Connected,
+            SessionState::Disconnected if waits > FAILED_AFTER => SessionState::Failed,
+            SessionState::New
+            | SessionState::Connecting
+            | SessionState::Connected
+            | SessionState::Disconnected
+            | SessionState::Failed
+            | SessionState::Closed => return None,
+        };
+        self.state = next;
+        self.state_since = now;
+        Some(next)
+    }
+
+    /// A restart gives the path up before there is a new one.
+    fn drop_pair(&mut self, now: Instant, events: &mut Vec<EngineEvent>) {
+        self.up_since = None;
+        if self.state != SessionState::Connecting {
+            self.state = SessionState::Connecting;
+            self.state_since = now;
+            events.push(EngineEvent::Connection(SessionState::Connecting));
+        }
+    }
+}
+
+fn description(op: u64, kind: DescriptionKind, sdp: String) -> EngineEvent {
+    EngineEvent::Description { op, description: Description { kind, sdp, tracks: Default::default() } }
+}
+
+fn gathered(ufrag: &str) -> Vec<EngineEvent> {
+    let candidate = |n: u32| {
+        EngineEvent::Candidate(Candidate {
+            candidate: format!("candidate:{n}"),
+            mid: "0".to_owned(),
+            ufrag: ufrag.to_owned(),
+        })
+    };
+    vec![candidate(1), candidate(2), EngineEvent::EndOfCandidates { ufrag: ufrag.to_owned() }]
+}

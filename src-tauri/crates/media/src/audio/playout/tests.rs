@@ -1,0 +1,311 @@
+//! The playout on a virtual clock: a sender, a network and a speaker, each with its own idea of time.
+
+use std::{
+    collections::BTreeMap,
+    f64::consts::TAU,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::audio::{encoder::Encoder, measure, voice::Voice};
+
+const HZ: f64 = 440.0;
+const AMPLITUDE: f64 = 0.25;
+const PACKET_TIME: Duration = Duration::from_millis(20);
+
+/// A network: for each packet the delays with which it arrives; none for a lost one.
+type Network<'a> = &'a mut dyn FnMut(u64) -> Vec<Duration>;
+
+/// What was heard, and how it went.
+struct Heard {
+    samples: Vec<f32>,
+    stats: AudioStats,
+    /// Delay in the buffer, each 100 ms.
+    buffer: Vec<f32>,
+}
+
+impl Heard {
+    fn after(&self, seconds: usize) -> &[f32] {
+        &self.samples[seconds * RATE as usize..]
+    }
+
+    fn tone(&self, after: usize) -> measure::Tone {
+        measure::tone(self.after(after), RATE).unwrap()
+    }
+}
+
+fn millis(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn sine(start: usize) -> Frame {
+    std::array::from_fn(|n| (AMPLITUDE * (TAU * HZ * (start + n) as f64 / f64::from(RATE)).sin()) as f32)
+}
+
+/// A tone as packets.
+fn tone(packets: usize, expected_loss: u8) -> Vec<Bytes> {
+    let mut encoder = Encoder::new().unwrap();
+    encoder.expect_loss(expected_loss);
+    (0..2 * packets).filter_map(|frame| encoder.push(&sine(frame * FRAME))).collect()
+}
+
+/// Sends packets, 20 ms each by a clock so many parts per million fast, through a network, and plays for so many seconds.
+fn play(packets: &[Bytes], seconds: usize, fast_ppm: i64, network: Network<'_>) -> Heard {
+    let start = Instant::now();
+    let mut playout = Playout::new().unwrap();
+    let mut on_the_way: BTreeMap<(Duration, u64), RtpReceived> = BTreeMap::new();
+    let mut heard = Heard { samples: Vec::new(), stats: AudioStats::default(), buffer: Vec::new() };
+    let mut sent = 0;
+    for pull in 0..seconds as u64 * 100 {
+        let now = FRAME_TIME * pull as u32;
+        loop {
+            let nanos = sent as i64 * 20_000_000;
+            let at = Duration::from_nanos((nanos - nanos / 1_000 * fast_ppm / 1_000) as u64);
+            if at > now {
+                break;
+            }
+            for (copy, delay) in network(sent).into_iter().enumerate() {
+                let packet = RtpReceived {
+                    sequence: (sent as u16).wrapping_add(65_500),
+                    timestamp: (sent as u32).wrapping_mul(960).wrapping_add(u32::MAX - 50_000),
+                    marker: sent == 0,
+                    payload: packets[sent as usize % packets.len()].clone(),
+                };
+                on_the_way.insert((at + delay, sent * 8 + copy as u64), packet);
+            }
+            sent += 1;
+        }
+        while let Some(next) = on_the_way.first_entry()
+            && next.key().0 <= now
+        {
+            let ((at, _), packet) = next.remove_entry();
+            playout.push(packet, start + at);
+        }
+        let mut frame = SILENCE;
+        playout.pull(&mut frame, start + now);
+        heard.samples.extend(frame);
+        if pull % 10 == 0 {
+            heard.buffer.push(playout.stats().buffer_ms);
+        }
+    }
+    heard.stats = playout.stats();
+    heard
+}
+
+/// Numbers that look random, the same in every run.
+fn dice(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed;
+    move |sides| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % sides
+    }
+}
+
+/// The largest step between neighbouring samples; a 440 Hz sine's own is 0.058 of its amplitude.
+fn step(samples: &[f32]) -> f32 {
+    samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max)
+}
+
+const SINE_STEP: f32 = 0.0145;
+
+#[test]
+fn a_steady_path_is_played_as_it_was_said() {
+    let heard = play(&tone(500, 5), 10, 0, &mut |_| vec![millis(30)]);
+    let tone = heard.tone(2);
+    assert!((tone.hz - HZ).abs() < 0.5 && (tone.dbfs + 15.05).abs() < 0.5, "{tone:?}");
+    assert!(tone.purity > 0.98, "{tone:?}");
+    assert_eq!((heard.stats.lost, heard.stats.late, heard.stats.concealed_ratio), (0, 0, 0.0));
+    assert!((15.0..=45.0).contains(heard.buffer.last().unwrap()), "{:?}", heard.buffer.last());
+}
+
+#[test]
+fn ten_percent_loss_leaves_no_hole() {
+    for seed in 0..5 {
+        let mut dice = dice(seed);
+        let heard = play(&tone(1_000, 10), 20, 0, &mut |_| if dice(10) == 0 { vec![] } else { vec![millis(30)] });
+        let hole = measure::longest_hole(heard.after(1), -40.0);
+        assert!(hole <= 240, "seed {seed}: a hole of {hole} samples");
+        let tone = heard.tone(1);
+        assert!((tone.hz - HZ).abs() < 1.0 && (tone.dbfs + 15.05).abs() < 1.5, "seed {seed}: {tone:?}");
+        let stats = heard.stats;
+        assert!((60..=140).contains(&stats.lost), "seed {seed}: {stats:?}");
+        assert!(stats.recovered * 10 > stats.lost * 7, "seed {seed}: {stats:?}");
+        assert!(stats.concealed_ratio < 0.04, "seed {seed}: {stats:?}");
+    }
+}
+
+#[test]
+fn a_burst_of_three_is_bridged() {
+    let heard = play(&tone(250, 10), 5, 0, &mut |n| if (100..103).contains(&n) { vec![] } else { vec![millis(10)] });
+    assert_eq!((heard.stats.lost, heard.stats.recovered), (3, 1));
+    let hole = measure::longest_hole(heard.after(1), -45.0);
+    assert!(hole <= 480, "a hole of {hole} samples");
+}
+
+#[test]
+fn an_outage_falls_silent_and_ends_at_once() {
+    let heard = play(&tone(500, 5), 10, 0, &mut |n| if (200..300).contains(&n) { vec![] } else { vec![millis(10)] });
+    assert_eq!(heard.stats.lost, 100);
+    let hole = measure::longest_hole(&heard.samples[RATE as usize..], -60.0);
+    assert!((1_750..=2_050).contains(&(hole / 48)), "silent for {} ms", hole / 48);
+    assert!(heard.buffer.last().unwrap() < &45.0, "{:?}", heard.buffer.last());
+}
+
+#[test]
+fn a_stalled_network_costs_its_time_once() {
+    // For 400 ms nothing comes, then all of it at once.
+    let stall = |n: u64| if (200..220).contains(&n) { millis(10 + (220 - n) * 20) } else { millis(10) };
+    let heard = play(&tone(1_000, 5), 20, 0, &mut |n| vec![stall(n)]);
+    let worst = heard.buffer[45..].iter().copied().fold(0.0, f32::max);
+    assert!(worst < 290.0, "{worst} ms");
+    assert!(heard.buffer.last().unwrap() < &60.0, "{:?}", heard.buffer.last());
+    assert!(heard.stats.concealed_ratio < 0.01, "{:?}", heard.stats);
+    assert_eq!(heard.stats.lost, 0);
+}
+
+#[test]
+fn jitter_is_learned_and_reordering_healed() {
+    let mut dice = dice(7);
+    let heard = play(&tone(1_500, 5), 30, 0, &mut |_| vec![millis(20 + dice(80))]);
+    let stats = heard.stats;
+    assert!(stats.lost * 100 < stats.received * 4, "{stats:?}");
+    let buffer = &heard.buffer[100..];
+    assert!(buffer.iter().all(|ms| (50.0..150.0).contains(ms)), "{buffer:?}");
+    assert!((heard.tone(5).hz - HZ).abs() < 1.0, "{:?}", heard.tone(5));
+}
+
+#[test]
+fn duplicates_and_the_late_are_dropped_and_counted() {
+    let heard = play(&tone(250, 5), 5, 0, &mut |n| match n {
+        150 => vec![millis(300)],
+        n if n % 10 == 0 => vec![millis(10), millis(15)],
+        _ => vec![millis(10)],
+    });
+    assert_eq!((heard.stats.late, heard.stats.lost, heard.stats.duplicates), (1, 1, 24));
+}
+
+#[test]
+fn clocks_apart_are_followed_without_a_step() {
+    for ppm in [-200, 200] {
+        // Packets 50 to 100 of a tone, over and over: five minutes need no encoder.
+        let packets = &tone(100, 5)[50..];
+        let heard = play(packets, 300, ppm, &mut |_| vec![millis(20)]);
+        let buffer = &heard.buffer[50..];
+        assert!(buffer.iter().all(|ms| (5.0..75.0).contains(ms)), "{ppm} ppm: {buffer:?}");
+        assert_eq!(heard.stats.lost, 0, "{ppm} ppm");
+        assert!(heard.stats.concealed_ratio < 0.001, "{ppm} ppm: {:?}", heard.stats);
+        for second in [10, 100, 200, 290] {
+            let piece = &heard.after(second)[..5 * RATE as usize];
+            let tone = measure::tone(piece, RATE).unwrap();
+            assert!((tone.hz - HZ).abs() < 1.0, "{ppm} ppm after {second} s: {tone:?}");
+        }
+        assert!(step(heard.after(2)) < SINE_STEP * 1.5, "{ppm} ppm: a step of {}", step(heard.after(2)));
+    }
+}
+
+#[test]
+fn mute_is_no_loss() {
+    let start = Instant::now();
+    let (mut playout, mut voice) = (Playout::new().unwrap(), Voice::new(u32::MAX - 20_000).unwrap());
+    let mut sequence = 0u16;
+    let mut samples = Vec::new();
+    for n in 0..600u32 {
+        let now = start + FRAME_TIME * n;
+        let muted = (200..300).contains(&n) || (400..404).contains(&n);
+        if let Some(packet) = voice.push(&sine(n as usize * FRAME), 0, muted, now) {
+            let rtp =
+                RtpReceived { sequence, timestamp: packet.timestamp, marker: packet.marker, payload: packet.payload };
+            playout.push(rtp, now);
+            sequence = sequence.wrapping_add(1);
+        }
+        let mut frame = SILENCE;
+        playout.pull(&mut frame, now);
+        samples.extend(frame);
+    }
+    let stats = playout.stats();
+    assert_eq!((stats.lost, stats.late), (0, 0));
+    assert!(stats.concealed_ratio < 0.01, "{stats:?}");
+    let muted = &samples[215 * FRAME..295 * FRAME];
+    assert!(measure::level_dbfs(muted) < -50.0, "what is heard of a mute: {}", measure::level_dbfs(muted));
+    assert!(measure::level_dbfs(&samples[320 * FRAME..390 * FRAME]) > -16.0);
+    assert!(step(&samples) < SINE_STEP * 3.0, "a click of {}", step(&samples));
+}
+
+#[test]
+fn a_sender_that_begins_anew_is_followed() {
+    let packets = tone(200, 5);
+    let mut playout = Playout::new().unwrap();
+    let start = Instant::now();
+    let mut loud = Vec::new();
+    for n in 0..200u32 {
+        let now = start + PACKET_TIME * n;
+        let (sequence, timestamp) = if n < 100 { (n as u16, n * 960) } else { (40_000 + n as u16, 9_000_000 + n * 960) };
+        let payload = packets[n as usize].clone();
+        playout.push(RtpReceived { sequence, timestamp, marker: false, payload }, now);
+        let mut frame = SILENCE;
+        for half in 0..2 {
+            playout.pull(&mut frame, now + FRAME_TIME * half);
+        }
+        loud.push(measure::level_dbfs(&frame) > -20.0);
+    }
+    assert!(loud[115..].iter().all(|loud| *loud));
+    assert_eq!(playout.stats().lost, 0);
+}
+
+#[test]
+fn stereo_and_other_lengths_are_played() {
+    for (samples, channels) in [(120, 1), (480, 2), (960, 2), (2_880, 1), (2_880, 2)] {
+        let shape = if channels == 2 { Channels::Stereo } else { Channels::Mono };
+        let mut encoder = opus::Encoder::new(RATE, shape, opus::Application::Audio).unwrap();
+        let mut playout = Playout::new().unwrap();
+        let start = Instant::now();
+        let (mut heard, mut sent) = (Vec::new(), 0);
+        for pull in 0..400usize {
+            let now = start + FRAME_TIME * pull as u32;
+            while sent * samples <= pull * FRAME {
+                let pcm: Vec<f32> = (0..samples * channels)
+                    .map(|n| (AMPLITUDE * (TAU * HZ * (sent * samples + n / channels) as f64 / 48_000.0).sin()) as f32)
+                    .collect();
+                let payload = encoder.encode_vec_float(&pcm, 1_275).unwrap().into();
+                let timestamp = (sent * samples) as u32;
+                playout.push(RtpReceived { sequence: sent as u16, timestamp, marker: false, payload }, now);
+                sent += 1;
+            }
+            let mut frame = SILENCE;
+            playout.pull(&mut frame, now);
+            heard.extend(frame);
+        }
+        let tone = measure::tone(&heard[RATE as usize..], RATE).unwrap();
+        assert!((tone.hz - HZ).abs() < 0.5 && (tone.dbfs + 15.05).abs() < 1.0, "{samples} x {channels}: {tone:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_packets_whatever_break_it(
+        packets in prop::collection::vec(
+            (any::<u16>(), any::<u32>(), prop::collection::vec(any::<u8>(), 0..60), 0u64..100, any::<bool>()), 1..200),
+    ) {
+        let start = Instant::now();
+        let mut playout = Playout::new().unwrap();
+        let mut now = start;
+        for (n, (sequence, timestamp, payload, wait, wild)) in packets.into_iter().enumerate() {
+            now += millis(wait);
+            // Half of them follow each other, so that they get as far as the decoder.
+            let (sequence, timestamp) =
+                if wild { (sequence, timestamp) } else { (n as u16, (n as u32).wrapping_mul(960)) };
+            playout.push(RtpReceived { sequence, timestamp, marker: false, payload: payload.into() }, now);
+            for _ in 0..wait / 10 {
+                let mut frame = SILENCE;
+                playout.pull(&mut frame, now);
+                prop_assert!(frame.iter().all(|sample| sample.is_finite()));
+            }
+            let stats = playout.stats();
+            prop_assert!((0.0..=1.0).contains(&stats.concealed_ratio));
+            prop_assert!(stats.buffer_ms.is_finite());
+        }
+    }
+}
