@@ -3,6 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := run
+.NOTPARALLEL:
 
 # Both must match: the command line interface refuses versions that differ from the crate's.
 TAURI_CLI := @tauri-apps/cli@2.12.5
@@ -10,23 +11,21 @@ TAURI_DRIVER := 2.1.0
 
 ui_sources := $(shell find ui -path ui/node_modules -prune -o -path ui/dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: run test demo lint bench deb types libraries tools
+.PHONY: run test demo lint bench deb types binaries libraries tools
 
 ## Opens the window. `make run ARGS=LINK` offers a room link in it.
-run: libraries ui/dist/index.html
-	cargo run --bin parlor -- $(ARGS)
+run: libraries ui/dist/index.html binaries
+	target/debug/parlor $(ARGS)
 
 ## Everything: cargo, the window's code, browsers, the real window. Ends with `N passed, N failed`.
-test: tools ui/dist/index.html tests/browser/node_modules/.package-lock.json target/rig/fakecam.so
-	cargo build --workspace --bins
+test: tools ui/dist/index.html tests/browser/node_modules/.package-lock.json target/rig/fakecam.so binaries
 	node scripts/test.mjs
 
 ## A server and two windows in one call, with synthetic cameras and microphones; screenshots go to target/demo.
-demo: tools ui/dist/index.html
-	cargo build --bin parlor --bin parlor-server
+demo: tools ui/dist/index.html binaries
 	node tests/desktop/demo.mjs
 
-lint: ui/dist/index.html
+lint: libraries ui/dist/index.html
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --quiet -p parlor-protocol --test typescript
@@ -42,6 +41,11 @@ bench: libraries
 ## The Debian package, in target/release/bundle/deb.
 deb: libraries ui/dist/index.html
 	npx --yes $(TAURI_CLI) build --bundles deb
+
+# All of them in one build: the features of a dependency are the sum over what is built together, and a different
+# sum would compile it again.
+binaries:
+	cargo build --workspace --bins
 
 libraries:
 	scripts/install.sh run

@@ -39,7 +39,8 @@ try {
   await Promise.all(windows.map((window) => window.tilesAre(1, 'connected')));
   await Promise.all(windows.map((window) => window.moves('tile')));
   // The badge that says "Connected" is for the moment after; the picture is of the call.
-  await eventually('the badge is gone', async () => !(await windows[0].page.script(`return document.querySelector('.badge-ok')`)), { within: 6000 }).catch(() => {});
+  const badges = `return document.querySelectorAll('.badge-fades').length`;
+  for (const window of windows) await eventually('the badge is gone', async () => (await window.page.script(badges)) === 0);
   for (const window of windows) {
     await window.shot(window.name, folder);
     console.log(`${window.name}: in the call; ${join(folder, `${window.name}.png`)}`);

@@ -2,7 +2,7 @@
 
 import { after, afterEach, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 
 import { Program, eventually } from './support/process.mjs';
@@ -95,15 +95,11 @@ describe('devices', { concurrency: false }, () => {
 
     const folder = scratch();
     const tone = join(folder, 'tone.wav');
-    execFileSync('sox', ['-n', '-r', '48000', '-c', '1', tone, 'synth', '20', 'sine', '1000', 'gain', '-6']);
-    const playing = spawn('paplay', ['--latency-msec=20', '-d', 'mic_in', tone], { env: { ...process.env, ...annas.env } });
-    try {
-      await eventually('Ben hears Anna', async () => (await loudness(bens, folder)) > 0.05);
-      await anna.press('toggle-microphone');
-      await eventually('Ben hears nothing', async () => (await loudness(bens, folder)) < 0.005);
-    } finally {
-      playing.kill();
-    }
+    execFileSync('sox', ['-n', '-r', '48000', '-c', '1', tone, 'synth', '60', 'sine', '1000', 'gain', '-6']);
+    open.push(new Program('paplay', ['--latency-msec=20', '-d', 'mic_in', tone], { env: { ...process.env, ...annas.env } }));
+    await eventually('Ben hears Anna', async () => (await loudness(bens, folder)) > 0.05);
+    await anna.press('toggle-microphone');
+    await eventually('Ben hears nothing', async () => (await loudness(bens, folder)) < 0.005);
   });
 });
 

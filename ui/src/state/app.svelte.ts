@@ -1,9 +1,10 @@
-import type { Levels, Snapshot, UiCommand, UiEvent } from '../generated/protocol';
+import type { Levels, PeerId, Snapshot, UiCommand, UiEvent } from '../generated/protocol';
 import type { Host } from '../host/host';
 import { Announcer } from './announcer';
 import { Banner, type Shown } from './banner';
 import { MutedSpeech } from './muted';
-import { Notices, type Posted } from './notices';
+import { Notices, type Posted, type Who } from './notices';
+import { named } from './words';
 
 /** A page over the current screen. */
 export type Page = 'settings' | null;
@@ -36,6 +37,8 @@ export class App {
   readonly #notices = new Notices();
   readonly #announcer = new Announcer();
   readonly #muted = new MutedSpeech();
+  /** Who was seen in this call: a notice that somebody left comes when their tile is gone. */
+  readonly #met = new Map<PeerId, Who>();
   /** Adds to a local time to give the snapshot's. */
   #offset = 0;
 
@@ -53,7 +56,7 @@ export class App {
         this.levels = event;
         break;
       case 'notice':
-        this.#notices.post(event, local);
+        this.#notices.post(event, local, this.#met.get(event.peer ?? ''));
         break;
       case 'session-state':
         // The snapshot that comes with it tells the same of the tile.
@@ -105,13 +108,15 @@ export class App {
     if (snapshot.screen.name !== 'call') {
       this.said = '';
       this.#announcer.reset();
-      this.#notices.clear();
       this.levels = { microphone: this.levels.microphone, peers: [] };
     }
     if (snapshot.screen.name !== old?.screen.name) {
       this.page = null;
       this.chatOpen = false;
       this.draft = '';
+      this.#notices.clear();
+      this.#met.clear();
     }
+    for (const { peer, name, hue } of snapshot.room?.tiles ?? []) this.#met.set(peer, { name: named(name), hue });
   }
 }

@@ -56,6 +56,14 @@ describe('the state', () => {
     expect([state.draft, state.notice]).toEqual(['', null]);
   });
 
+  it('remembers who left', () => {
+    const { app: state } = app();
+    state.receive(event(snapshot(1, { room: room({ tiles: [tile('anna', 'connected', { name: 'Anna', hue: 18 })] }) })), 0);
+    state.receive(event(snapshot(2)), 0);
+    state.receive({ type: 'notice', code: 'peer-left', tone: 'neutral', text: 'Anna left', peer: 'anna' }, 0);
+    expect(state.notice?.who).toEqual({ name: 'Anna', hue: 18 });
+  });
+
   it('turns the microphone to the other side', () => {
     const { app: state, commands } = app();
     state.receive(event(snapshot(1)), 0);

@@ -1,9 +1,17 @@
 import type { Notice } from '../generated/protocol';
 import { NOTICE_HOLD, TROUBLE_NOTICE_HOLD } from './timings';
 
+/** Somebody's avatar. */
+export interface Who {
+  name: string;
+  hue: number;
+}
+
 /** A notice with a number, so that the same words twice are two notices. */
 export interface Posted extends Notice {
   id: number;
+  /** About whom, if they were seen. */
+  who: Who | undefined;
 }
 
 /** More than this would be shown too late to matter: the oldest that waits is dropped. */
@@ -17,8 +25,8 @@ export class Notices {
   #count = 0;
 
   /** Puts a notice at the end. */
-  post(notice: Notice, now: number): void {
-    this.#waiting.push({ ...notice, id: ++this.#count });
+  post(notice: Notice, now: number, who?: Who): void {
+    this.#waiting.push({ ...notice, who, id: ++this.#count });
     if (this.#waiting.length > WAITING) this.#waiting.shift();
     this.poll(now);
   }

@@ -161,7 +161,9 @@ impl Peer {
     fn current_row(&self) -> SessionState {
         let state = self.status.state;
         match state {
-            SessionState::New | SessionState::Connecting if self.failed.is_some() => SessionState::Failed,
+            SessionState::New | SessionState::Connecting | SessionState::Closed if self.failed.is_some() => {
+                SessionState::Failed
+            }
             SessionState::Connecting if self.session.as_ref().is_some_and(Session::was_connected) => {
                 SessionState::Disconnected
             }

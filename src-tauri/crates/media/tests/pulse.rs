@@ -3,6 +3,8 @@
 //! Each test is run by itself in a process of its own, with the server's address in its environment: sound libraries read
 //! that once and for the whole process.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 use std::{
     env,
     io::Write,
@@ -190,12 +192,7 @@ fn rig(test: &str, body: fn(&Rig)) {
         .output();
     let down = script(&["down", rig.folder.to_str().unwrap()]);
     let ran = ran.unwrap();
-    assert!(
-        ran.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&ran.stdout),
-        String::from_utf8_lossy(&ran.stderr)
-    );
+    assert!(ran.status.success(), "{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert_eq!(down, Ok(()));
 }
 
@@ -242,7 +239,14 @@ impl Rig {
     /// Plays a tone into the microphone for as long as what is returned lives.
     fn play_into_microphone(&self, hz: f32) -> Running {
         let mut player = Command::new("paplay")
-            .args(["--raw", "--format=float32le", "--rate=48000", "--channels=1", "--latency-msec=40", "--device=mic_in"])
+            .args([
+                "--raw",
+                "--format=float32le",
+                "--rate=48000",
+                "--channels=1",
+                "--latency-msec=40",
+                "--device=mic_in",
+            ])
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
@@ -262,7 +266,14 @@ impl Rig {
     fn record_speaker(&self) -> Recorder {
         let path = self.folder.join("heard.raw");
         let recorder = Command::new("parec")
-            .args(["--raw", "--format=float32le", "--rate=48000", "--channels=1", "--latency-msec=20", "--device=spk.monitor"])
+            .args([
+                "--raw",
+                "--format=float32le",
+                "--rate=48000",
+                "--channels=1",
+                "--latency-msec=20",
+                "--device=spk.monitor",
+            ])
             .stdout(std::fs::File::create(&path).unwrap())
             .spawn()
             .unwrap();
@@ -327,6 +338,9 @@ async fn feed(speaker: &Speaker, seconds: f32) {
     for sequence in 0..(seconds * 50.0) as u16 {
         let packet = timeout(Duration::from_secs(5), packets.recv()).await.expect("a tone").unwrap();
         let payload = Bytes::clone(&packet.payload);
-        peer.push(RtpReceived { sequence, timestamp: packet.timestamp, marker: packet.marker, payload }, Instant::now());
+        peer.push(
+            RtpReceived { sequence, timestamp: packet.timestamp, marker: packet.marker, payload },
+            Instant::now(),
+        );
     }
 }

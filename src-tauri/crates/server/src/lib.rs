@@ -9,8 +9,8 @@ mod connection;
 mod gate;
 mod hub;
 mod outbox;
-mod page;
 mod pace;
+mod page;
 mod rooms;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -163,7 +163,8 @@ async fn websocket(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let address = if shared.config.behind_proxy { gate::forwarded(&headers).unwrap_or(remote.ip()) } else { remote.ip() };
+    let address =
+        if shared.config.behind_proxy { gate::forwarded(&headers).unwrap_or(remote.ip()) } else { remote.ip() };
     let pass = shared.gate.enter(address);
     // Twice the limit is read, so that a message that is a little too large can be refused by its code alone.
     let most = shared.config.limits.message_bytes as usize * 2;

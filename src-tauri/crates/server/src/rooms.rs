@@ -103,7 +103,10 @@ impl Seat {
 impl Room {
     /// Everybody else who is connected.
     fn others(&mut self, peer: PeerId) -> impl Iterator<Item = (PeerId, &mut Seat)> {
-        self.seats.iter_mut().filter(move |(other, seat)| **other != peer && seat.outbox().is_some()).map(|(p, s)| (*p, s))
+        self.seats
+            .iter_mut()
+            .filter(move |(other, seat)| **other != peer && seat.outbox().is_some())
+            .map(|(p, s)| (*p, s))
     }
 
     fn forget(&mut self, address: Address) {
@@ -201,9 +204,9 @@ impl Rooms {
         if !room.seats.get(&from).is_some_and(|seat| seat.holds(ticket)) {
             return;
         }
-        let receivers = room.others(from).filter(|(peer, seat)| {
-            to.is_none_or(|to| to == Address { peer: *peer, instance: seat.instance })
-        });
+        let receivers = room
+            .others(from)
+            .filter(|(peer, seat)| to.is_none_or(|to| to == Address { peer: *peer, instance: seat.instance }));
         let told: Vec<_> = receivers.map(|(peer, seat)| (peer, put(seat, text))).collect();
         let mut slow: Vec<_> = told.iter().filter(|(_, told)| !told).map(|(peer, _)| *peer).collect();
         if to.is_some() && told.is_empty() {

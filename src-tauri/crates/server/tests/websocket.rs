@@ -130,9 +130,18 @@ async fn what_is_not_understood_is_answered_and_changes_nothing() {
     assert!(matches!(ann.next().await, ToClient::PeerJoined { .. }));
     let second_join = serde_json::to_string(&join(1, &[0; 32])).unwrap();
     let texts = [
-        "", "nonsense", "null", "[]", "{}", "\u{0}", "{\"type\":\"relay\"}", r#"{"type":"relay","data":"not base64"}"#,
-        r#"{"type":"relay","to":{"peer":"xy","instance":"z"},"data":"AAAA"}"#, r#"{"type":"ping","n":-1}"#,
-        r#"{"type":"welcome"}"#, &second_join,
+        "",
+        "nonsense",
+        "null",
+        "[]",
+        "{}",
+        "\u{0}",
+        "{\"type\":\"relay\"}",
+        r#"{"type":"relay","data":"not base64"}"#,
+        r#"{"type":"relay","to":{"peer":"xy","instance":"z"},"data":"AAAA"}"#,
+        r#"{"type":"ping","n":-1}"#,
+        r#"{"type":"welcome"}"#,
+        &second_join,
     ];
     for text in texts {
         ann.text(text).await;

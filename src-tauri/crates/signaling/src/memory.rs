@@ -93,7 +93,12 @@ impl MemoryHub {
 }
 
 impl State {
-    fn enter(&mut self, name: &RoomName, member: Member, events: mpsc::Sender<DriverEvent>) -> Result<Entry, DriverError> {
+    fn enter(
+        &mut self,
+        name: &RoomName,
+        member: Member,
+        events: mpsc::Sender<DriverEvent>,
+    ) -> Result<Entry, DriverError> {
         if !self.open {
             return Err(DownReason::ConnectionRefused.into());
         }

@@ -118,9 +118,11 @@ impl Call {
             SessionState::Connected | SessionState::Disconnected => return Ok(()),
             SessionState::New | SessionState::Connecting | SessionState::Failed | SessionState::Closed => {}
         }
-        peer.failed = None;
-        peer.revivals = 0;
-        self.release(id, cause_code(Cause::Replaced), now);
+        self.replace(id, now);
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.failed = None;
+            peer.revivals = 0;
+        }
         self.start(id, true, now);
         Ok(())
     }

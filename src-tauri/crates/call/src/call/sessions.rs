@@ -287,9 +287,8 @@ impl Call {
         if peer.session.is_none() {
             return;
         }
-        let failed = peer.failed.is_some();
         self.release(id, cause_code(Cause::Replaced), now);
-        if !failed && let Some(peer) = self.peers.get_mut(&id) {
+        if let Some(peer) = self.peers.get_mut(&id) {
             peer.status =
                 Status { state: SessionState::Closed, since: now, attempt: 0, cause: Some(Cause::Replaced) };
             self.publish(id, now);

@@ -79,10 +79,6 @@ impl Store {
         self.clock
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.messages.len()
-    }
-
     /// In order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Message> {
         self.messages.values()

@@ -25,7 +25,6 @@ const MAX_WAITING: usize = 4096;
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Pc {
-    pub(super) remote_node: usize,
     pub(super) state: SessionState,
     offering: Option<Pending>,
     /// Credentials in use, ours and theirs.
@@ -53,9 +52,8 @@ struct Pending {
 pub(super) type Misuse = String;
 
 impl Pc {
-    pub(super) fn new(remote_node: usize, now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
-            remote_node,
             state: SessionState::New,
             offering: None,
             local: None,

@@ -567,9 +567,8 @@ impl World {
     }
 
     fn engine_command(&mut self, id: PcId, command: EngineCommand) {
-        if let EngineCommand::Open { peer, .. } = command {
-            let remote = (0..self.nodes.len()).find(|node| self.peer(*node) == peer);
-            self.pcs.insert(id, Pc::new(remote.unwrap_or(usize::MAX), self.now));
+        if let EngineCommand::Open { .. } = command {
+            self.pcs.insert(id, Pc::new(self.now));
             return;
         }
         // One after another: what has to wait makes what follows wait too.

@@ -1,5 +1,14 @@
 //! What a call does, behaviour by behaviour.
 
+mod bench;
+mod connecting;
+mod disconnecting;
+mod hostile;
+mod leaving;
+mod recovering;
+mod roster;
+mod telling;
+
 use std::{sync::OnceLock, time::Instant};
 
 /// Where virtual time begins. `Instant` has no other source; nothing depends on which moment it is.

@@ -51,6 +51,11 @@ impl Side {
         SessionOptions { first_offerer, bind: vec!["127.0.0.1:0".to_owned()], ..SessionOptions::default() }
     }
 
+    /// The next thing it says; for tests that do the wiring themselves.
+    pub(crate) async fn next(&mut self) -> SessionEvent {
+        tokio::time::timeout(Duration::from_secs(10), self.events.recv()).await.unwrap().unwrap().1
+    }
+
     /// The last state it told.
     pub(crate) fn state(&self) -> SessionState {
         let states = self.seen.iter().rev().filter_map(|event| match event {
@@ -89,6 +94,10 @@ impl Side {
 
     pub(crate) fn failed(&self, wanted: u64) -> bool {
         self.seen.iter().any(|event| matches!(event, SessionEvent::OpFailed { op, .. } if *op == wanted))
+    }
+
+    pub(crate) fn wants_key_frame(&self, wanted: TrackRole) -> bool {
+        self.seen.contains(&SessionEvent::KeyFrameRequested { role: wanted })
     }
 
     pub(crate) fn command(&self, command: SessionCommand) {
@@ -231,9 +240,14 @@ impl Pair {
 
 /// A packet of a stream that needs no key frame: sound, or a VP8 key frame in one packet.
 pub(crate) fn packet(role: TrackRole, n: u32) -> RtpPayload {
-    let mut payload = if role.is_audio() { vec![0x78] } else { vec![0x10, 0x00] };
+    sized(role, n, true, 200)
+}
+
+/// The `n`th packet, each a picture of its own, with so many bytes.
+pub(crate) fn sized(role: TrackRole, n: u32, key: bool, bytes: usize) -> RtpPayload {
+    let mut payload = if role.is_audio() { vec![0x78] } else { vec![0x10, u8::from(!key)] };
     payload.extend_from_slice(&n.to_be_bytes());
-    payload.resize(200, 0xaa);
+    payload.resize(bytes, 0xaa);
     let step = if role.is_audio() { 960 } else { 3000 };
     RtpPayload { timestamp: n.wrapping_mul(step), marker: true, payload: payload.into() }
 }

@@ -8,7 +8,8 @@ use std::{
 };
 
 use cpal::{
-    Device, Error, ErrorKind, FromSample, I24, SampleFormat, SizedSample, Stream, StreamConfig, U24, traits::DeviceTrait,
+    Device, Error, ErrorKind, FromSample, I24, SampleFormat, SizedSample, Stream, StreamConfig, U24,
+    traits::DeviceTrait,
 };
 use rtrb::{Consumer, Producer, RingBuffer};
 
@@ -115,6 +116,7 @@ impl Port for Inlet {
             SampleFormat::U64 => stream::<u64>(device, config, producer, watch),
             SampleFormat::F32 => stream::<f32>(device, config, producer, watch),
             SampleFormat::F64 => stream::<f64>(device, config, producer, watch),
+            #[allow(clippy::wildcard_enum_match_arm, reason = "cpal may add kinds")]
             other => Err(Error::with_message(ErrorKind::UnsupportedConfig, format!("samples of kind {other}"))),
         }?;
         // When full, the worker is gone or has enough to choose from: the stream is closed soon.

@@ -1,6 +1,10 @@
 //! A sound file in memory.
 
-use std::{fmt, io::{ErrorKind, Read}, path::Path};
+use std::{
+    fmt,
+    io::{ErrorKind, Read},
+    path::Path,
+};
 
 use parlor_protocol::ui::DeviceTrouble;
 
@@ -50,11 +54,14 @@ pub(crate) fn mono(path: &Path) -> Result<(Vec<f32>, u32), Fault> {
 fn refusal(path: &Path, error: &hound::Error) -> Fault {
     match error {
         hound::Error::IoError(io) => match io.kind() {
-            ErrorKind::NotFound => Fault::new(DeviceTrouble::Missing, format!("{}: there is no such file", path.display())),
+            ErrorKind::NotFound => {
+                Fault::new(DeviceTrouble::Missing, format!("{}: there is no such file", path.display()))
+            }
             ErrorKind::PermissionDenied => {
                 Fault::new(DeviceTrouble::Denied, format!("{}: the system does not let us read it", path.display()))
             }
             ErrorKind::UnexpectedEof => failed(path, &"the file ends before its sound begins"),
+            #[allow(clippy::wildcard_enum_match_arm, reason = "the others are told in the system's words")]
             _ => failed(path, io),
         },
         hound::Error::FormatError(why) => failed(path, &format!("not a WAV file that can be played ({why})")),
@@ -115,10 +122,17 @@ mod tests {
     #[test]
     fn any_rate_depth_and_channels_become_48_khz_mono() {
         let folder = tempfile::tempdir().unwrap();
-        for (rate, channels, bits) in [(8_000, 1, 8), (16_000, 2, 16), (44_100, 2, 24), (48_000, 6, 16), (96_000, 1, 32)] {
+        for (rate, channels, bits) in
+            [(8_000, 1, 8), (16_000, 2, 16), (44_100, 2, 24), (48_000, 6, 16), (96_000, 1, 32)]
+        {
             let path = folder.path().join(format!("{rate}.wav"));
             let sample_format = if bits == 32 { hound::SampleFormat::Float } else { hound::SampleFormat::Int };
-            write(&path, hound::WavSpec { channels, sample_rate: rate, bits_per_sample: bits, sample_format }, 1.0, 440.0);
+            write(
+                &path,
+                hound::WavSpec { channels, sample_rate: rate, bits_per_sample: bits, sample_format },
+                1.0,
+                440.0,
+            );
             let clip = Clip::load(&path).unwrap();
             assert!(clip.samples().len().abs_diff(48_000) <= 1, "{rate} Hz: {}", clip.samples().len());
             let tone = measure::tone(&clip.samples()[4_800..43_200], RATE).unwrap();

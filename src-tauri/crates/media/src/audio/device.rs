@@ -85,7 +85,7 @@ pub(crate) fn fault(error: &cpal::Error) -> Fault {
         ErrorKind::DeviceBusy => DeviceTrouble::Busy,
         ErrorKind::DeviceNotAvailable => DeviceTrouble::Missing,
         ErrorKind::PermissionDenied => DeviceTrouble::Denied,
-        // The kinds may become more: whatever is none of the above has failed.
+        #[allow(clippy::wildcard_enum_match_arm, reason = "cpal may add kinds, and all others are failures")]
         _ => DeviceTrouble::Failed,
     };
     Fault::new(trouble, error.to_string())
@@ -146,7 +146,9 @@ fn has_our_rate(device: &Device, direction: Direction, default: &SupportedStream
     };
     match direction {
         Direction::Capture => device.supported_input_configs().is_ok_and(|mut ranges| ranges.any(|range| fits(&range))),
-        Direction::Playback => device.supported_output_configs().is_ok_and(|mut ranges| ranges.any(|range| fits(&range))),
+        Direction::Playback => {
+            device.supported_output_configs().is_ok_and(|mut ranges| ranges.any(|range| fits(&range)))
+        }
     }
 }
 

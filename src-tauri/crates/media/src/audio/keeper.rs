@@ -67,7 +67,10 @@ impl Watch {
 }
 
 enum Note {
-    Error { stream: u64, error: cpal::Error },
+    Error {
+        stream: u64,
+        error: cpal::Error,
+    },
     /// Look at the stop flag.
     Stop,
 }
@@ -181,7 +184,10 @@ impl<P: Port> Keeping<P> {
     fn try_open(&mut self) -> Result<(Found, Watch, cpal::Stream), Fault> {
         let host = match self.host.take() {
             Some(host) => host,
-            None => self.system.map_or_else(|| Ok(cpal::default_host()), cpal::host_from_id).map_err(|e| device::fault(&e))?,
+            None => self
+                .system
+                .map_or_else(|| Ok(cpal::default_host()), cpal::host_from_id)
+                .map_err(|e| device::fault(&e))?,
         };
         self.system = Some(host.id());
         let found = device::find(self.host.insert(host), P::DIRECTION, self.wanted.as_deref())?;
@@ -205,7 +211,10 @@ impl<P: Port> Keeping<P> {
             if count == beats {
                 if now - alive > DEAD {
                     self.host = None;
-                    return End::Trouble(Fault::new(DeviceTrouble::Failed, format!("{} is there but dead", found.name)));
+                    return End::Trouble(Fault::new(
+                        DeviceTrouble::Failed,
+                        format!("{} is there but dead", found.name),
+                    ));
                 }
                 // A device that does not beat is not asked about: the question might hang for the same reason.
                 continue;
@@ -269,7 +278,11 @@ impl<P: Port> Keeping<P> {
         let trouble = match fault.trouble {
             // What was there and is not any more was pulled out.
             DeviceTrouble::Missing if self.ran => DeviceTrouble::Unplugged,
-            other => other,
+            other @ (DeviceTrouble::Busy
+            | DeviceTrouble::Denied
+            | DeviceTrouble::Failed
+            | DeviceTrouble::Missing
+            | DeviceTrouble::Unplugged) => other,
         };
         if self.trouble != Some(trouble) {
             self.trouble = Some(trouble);

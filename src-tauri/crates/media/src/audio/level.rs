@@ -58,8 +58,19 @@ impl Meter {
 pub(crate) const SILENCE: Frame = [0.0; FRAME];
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::audio::RATE;
+
+    /// Something like a voice: a buzz whose pitch moves, in syllables of half a second without pauses.
+    pub(crate) fn voice(start: usize) -> Frame {
+        std::array::from_fn(|n| {
+            let t = (start + n) as f64 / f64::from(RATE);
+            let phase = 120.0 * t - 1.5 * (2.0 * t).cos();
+            let buzz: f64 = (1..12).map(|k| (std::f64::consts::TAU * phase * f64::from(k)).sin() / f64::from(k)).sum();
+            (buzz * 0.15 * (6.0 * t).sin().abs()) as f32
+        })
+    }
 
     #[test]
     fn silence_is_zero_and_the_floor() {

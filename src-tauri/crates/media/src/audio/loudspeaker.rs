@@ -12,7 +12,8 @@ use std::{
 };
 
 use cpal::{
-    Device, Error, ErrorKind, FromSample, I24, SampleFormat, SizedSample, Stream, StreamConfig, U24, traits::DeviceTrait,
+    Device, Error, ErrorKind, FromSample, I24, SampleFormat, SizedSample, Stream, StreamConfig, U24,
+    traits::DeviceTrait,
 };
 use rtrb::{Consumer, Producer, RingBuffer};
 
@@ -197,6 +198,7 @@ impl Port for Outlet {
             SampleFormat::U64 => stream::<u64>(device, config, tap),
             SampleFormat::F32 => stream::<f32>(device, config, tap),
             SampleFormat::F64 => stream::<f64>(device, config, tap),
+            #[allow(clippy::wildcard_enum_match_arm, reason = "cpal may add kinds")]
             other => Err(Error::with_message(ErrorKind::UnsupportedConfig, format!("samples of kind {other}"))),
         }?;
         let free = ring.slots();
@@ -228,7 +230,12 @@ struct Tap {
 
 impl Tap {
     /// Fills the device's buffer: the first two channels, as what lies behind them is no place for a voice.
-    fn fill<T: SizedSample + FromSample<f32>>(&mut self, out: &mut [T], channels: usize, info: &cpal::OutputCallbackInfo) {
+    fn fill<T: SizedSample + FromSample<f32>>(
+        &mut self,
+        out: &mut [T],
+        channels: usize,
+        info: &cpal::OutputCallbackInfo,
+    ) {
         self.watch.beat();
         let timestamp = info.timestamp();
         let latency = timestamp.playback.saturating_duration_since(timestamp.callback).as_micros();

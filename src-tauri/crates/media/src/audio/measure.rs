@@ -118,7 +118,9 @@ mod tests {
 
     #[test]
     fn tones_are_measured_to_a_tenth_of_a_hertz() {
-        for (hz, rate, seconds) in [(440.0, 48_000, 1.0), (443.7, 48_000, 3.0), (50.0, 8_000, 1.0), (9_999.5, 44_100, 2.0)] {
+        for (hz, rate, seconds) in
+            [(440.0, 48_000, 1.0), (443.7, 48_000, 3.0), (50.0, 8_000, 1.0), (9_999.5, 44_100, 2.0)]
+        {
             let heard = tone(&sine(hz, 0.5, rate, seconds), rate).unwrap();
             assert!((heard.hz - hz).abs() < 0.1, "{hz}: {heard:?}");
             assert!((heard.dbfs + 9.03).abs() < 0.05, "{hz}: {heard:?}");

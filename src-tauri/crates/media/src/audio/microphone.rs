@@ -11,10 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use parlor_protocol::{
-    device::MicrophoneSpec,
-    ui::DeviceTrouble,
-};
+use parlor_protocol::{device::MicrophoneSpec, ui::DeviceTrouble};
 use tokio::sync::{broadcast, mpsc};
 
 use super::{
@@ -181,4 +178,122 @@ fn source(spec: &MicrophoneSpec, events: &mpsc::Sender<AudioEvent>) -> Box<dyn S
 
 pub(crate) fn no_thread(error: &std::io::Error) -> Fault {
     Fault::new(DeviceTrouble::Failed, format!("the system gives no thread for sound: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::audio::{RATE, measure};
+
+    fn open(spec: &str) -> (Microphone, mpsc::Receiver<AudioEvent>) {
+        let (events, inbox) = mpsc::channel(8);
+        (Microphone::open(&spec.parse().unwrap(), events), inbox)
+    }
+
+    async fn listen(packets: &mut broadcast::Receiver<Arc<AudioPacket>>, count: usize) -> Vec<Arc<AudioPacket>> {
+        let mut heard = Vec::new();
+        while heard.len() < count {
+            heard.push(timeout(Duration::from_secs(5), packets.recv()).await.unwrap().unwrap());
+        }
+        heard
+    }
+
+    fn decode(packets: &[Arc<AudioPacket>]) -> Vec<f32> {
+        let mut decoder = opus::Decoder::new(RATE, opus::Channels::Mono).unwrap();
+        let mut heard = Vec::new();
+        for packet in packets {
+            let mut pcm = [0.0; 960];
+            decoder.decode_float(&packet.payload, &mut pcm, false).unwrap();
+            heard.extend(pcm);
+        }
+        heard
+    }
+
+    #[tokio::test]
+    async fn a_tone_is_sent_as_a_tone() {
+        let (microphone, mut inbox) = open("tone:1000");
+        assert_eq!(inbox.recv().await, Some(AudioEvent::Started { name: "1000 Hz tone".into() }));
+        let packets = listen(&mut microphone.subscribe(), 75).await;
+        assert!(packets.windows(2).all(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp) == 960));
+        let tone = measure::tone(&decode(&packets)[24_000..], RATE).unwrap();
+        assert!((tone.hz - 1_000.0).abs() < 1.0 && (tone.dbfs + 15.0).abs() < 1.0, "{tone:?}");
+        assert!((microphone.level_dbfs() + 15.0).abs() < 1.0, "{}", microphone.level_dbfs());
+    }
+
+    #[tokio::test]
+    async fn frames_come_at_the_pace_of_a_real_clock() {
+        let (microphone, _inbox) = open("tone");
+        let mut packets = microphone.subscribe();
+        let first = listen(&mut packets, 1).await[0].timestamp;
+        let start = Instant::now();
+        let last = listen(&mut packets, 100).await[99].timestamp;
+        let counted = f64::from(last.wrapping_sub(first)) / f64::from(RATE);
+        assert!((counted - start.elapsed().as_secs_f64()).abs() < 0.1, "{counted} s in {:?}", start.elapsed());
+    }
+
+    #[tokio::test]
+    async fn muting_stops_packets_and_not_the_level() {
+        let (microphone, _inbox) = open("tone");
+        let mut packets = microphone.subscribe();
+        listen(&mut packets, 10).await;
+        microphone.set_muted(true);
+        // Whatever is still on its way ends within the tail; then nothing comes.
+        let quiet = async { while timeout(Duration::from_millis(300), packets.recv()).await.is_ok() {} };
+        timeout(Duration::from_secs(5), quiet).await.expect("packets in spite of mute");
+        assert!(microphone.level() > 0.5);
+        microphone.set_muted(false);
+        assert!(listen(&mut packets, 1).await[0].marker);
+    }
+
+    #[tokio::test]
+    async fn a_file_is_sent_over_and_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("beep.wav");
+        let spec = hound::WavSpec {
+            channels: 2,
+            sample_rate: 44_100,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+        for n in 0..4_410 {
+            let sample = (8_000.0 * (std::f32::consts::TAU * 500.0 * n as f32 / 44_100.0).sin()) as i16;
+            writer.write_sample(sample).unwrap();
+            writer.write_sample(sample).unwrap();
+        }
+        writer.finalize().unwrap();
+        let (microphone, _inbox) = open(&format!("file:{}", path.display()));
+        let packets = listen(&mut microphone.subscribe(), 50).await;
+        let tone = measure::tone(&decode(&packets)[9_600..], RATE).unwrap();
+        assert!((tone.hz - 500.0).abs() < 2.0, "{tone:?}");
+    }
+
+    #[tokio::test]
+    async fn a_bad_file_is_trouble_in_words() {
+        let (_microphone, mut inbox) = open("file:/nowhere/at/all.wav");
+        let Some(AudioEvent::Trouble { trouble, detail }) = inbox.recv().await else { panic!("no trouble") };
+        assert_eq!(trouble, DeviceTrouble::Missing);
+        assert!(detail.contains("no such file"), "{detail}");
+    }
+
+    #[tokio::test]
+    async fn a_change_of_device_keeps_the_clock_and_the_subscription() {
+        let (microphone, _inbox) = open("tone:400");
+        let mut packets = microphone.subscribe();
+        let before = listen(&mut packets, 10).await;
+        assert!(microphone.switch(&MicrophoneSpec::Tone(900)));
+        let after = listen(&mut packets, 60).await;
+        let mut last = before[9].timestamp;
+        for packet in &after {
+            let step = packet.timestamp.wrapping_sub(last);
+            assert!((960..4_800).contains(&step), "a step of {step}");
+            last = packet.timestamp;
+        }
+        let tone = measure::tone(&decode(&after)[28_800..], RATE).unwrap();
+        assert!((tone.hz - 900.0).abs() < 2.0, "{tone:?}");
+    }
 }

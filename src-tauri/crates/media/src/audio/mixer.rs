@@ -169,3 +169,170 @@ fn soft(sample: f32) -> f32 {
     let room = 1.0 - CEILING;
     (CEILING + room * (over / (over + room))).copysign(sample)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::audio::{RATE, encoder::Encoder, measure};
+
+    /// A mixer with so many peers, the n-th sending a tone of 300 + 100 n Hz.
+    struct Desk {
+        mixer: Mixer,
+        levels: watch::Receiver<Vec<(u64, f32)>>,
+        peers: Vec<Peer>,
+        now: Instant,
+        frames: usize,
+    }
+
+    struct Peer {
+        hz: f32,
+        amplitude: f32,
+        encoder: Encoder,
+        sequence: u16,
+        packets: mpsc::SyncSender<(RtpReceived, Instant)>,
+        volume: Arc<AtomicU32>,
+        loudness: Arc<AtomicU32>,
+        stats: watch::Receiver<AudioStats>,
+    }
+
+    impl Desk {
+        fn new(peers: u64, amplitude: f32) -> Self {
+            let (shown, levels) = watch::channel(Vec::new());
+            let mut desk = Self { mixer: Mixer::new(shown), levels, peers: Vec::new(), now: Instant::now(), frames: 0 };
+            for id in 0..peers {
+                let (packets, queue) = mpsc::sync_channel(64);
+                let (shown, stats) = watch::channel(AudioStats::default());
+                let volume = Arc::new(AtomicU32::new(1f32.to_bits()));
+                let loudness = Arc::new(AtomicU32::new(0));
+                desk.mixer.add(Strip::new(id, queue, shown, loudness.clone(), volume.clone()));
+                desk.peers.push(Peer {
+                    hz: 300.0 + 100.0 * id as f32,
+                    amplitude,
+                    encoder: Encoder::new().unwrap(),
+                    sequence: 0,
+                    packets,
+                    volume,
+                    loudness,
+                    stats,
+                });
+            }
+            desk
+        }
+
+        fn run(&mut self, frames: usize) -> Vec<f32> {
+            let mut heard = Vec::new();
+            for _ in 0..frames {
+                for peer in &mut self.peers {
+                    peer.speak(self.frames * FRAME, self.now);
+                }
+                let mut frame = SILENCE;
+                self.mixer.mix(&mut frame, self.now);
+                heard.extend(frame);
+                self.now += Duration::from_millis(10);
+                self.frames += 1;
+            }
+            heard
+        }
+    }
+
+    impl Peer {
+        fn speak(&mut self, start: usize, now: Instant) {
+            let frame = std::array::from_fn(|n| {
+                self.amplitude
+                    * (std::f64::consts::TAU * f64::from(self.hz) * (start + n) as f64 / 48_000.0).sin() as f32
+            });
+            if let Some(payload) = self.encoder.push(&frame) {
+                let timestamp = u32::from(self.sequence) * 960;
+                self.packets
+                    .send((RtpReceived { sequence: self.sequence, timestamp, marker: false, payload }, now))
+                    .unwrap();
+                self.sequence += 1;
+            }
+        }
+    }
+
+    /// How loud one frequency is, in dBFS of a sine's root mean square.
+    fn loudness_of(hz: f64, samples: &[f32]) -> f32 {
+        let (mut re, mut im) = (0.0, 0.0);
+        for (n, sample) in samples.iter().enumerate() {
+            let angle = std::f64::consts::TAU * hz * n as f64 / f64::from(RATE);
+            re += f64::from(*sample) * angle.cos();
+            im += f64::from(*sample) * angle.sin();
+        }
+        let amplitude = 2.0 * (re * re + im * im).sqrt() / samples.len() as f64;
+        (20.0 * (amplitude / 2f64.sqrt()).log10()) as f32
+    }
+
+    #[test]
+    fn eight_peers_are_all_heard() {
+        let mut desk = Desk::new(8, 0.1);
+        let heard = desk.run(300);
+        let second = &heard[2 * RATE as usize..];
+        for peer in &desk.peers {
+            let level = loudness_of(f64::from(peer.hz), second);
+            assert!((level + 23.0).abs() < 2.0, "{} Hz at {level} dBFS", peer.hz);
+        }
+    }
+
+    #[test]
+    fn eight_loud_peers_do_not_clip() {
+        let heard = Desk::new(8, 0.8).run(200);
+        let peak = heard.iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
+        assert!(peak <= 1.0 && peak > 0.8, "a peak of {peak}");
+        assert!(measure::level_dbfs(&heard[RATE as usize..]) > -15.0);
+    }
+
+    #[test]
+    fn one_voice_passes_the_limiter_untouched() {
+        let mut frame: Frame = std::array::from_fn(|n| 0.9 * (n as f32 / 20.0).sin());
+        let before = frame;
+        Limiter::new().limit(&mut frame);
+        assert_eq!(frame, before);
+    }
+
+    #[test]
+    fn the_limiter_lets_go_again() {
+        let mut limiter = Limiter::new();
+        limiter.limit(&mut [4.0; FRAME]);
+        for _ in 0..200 {
+            limiter.limit(&mut [0.1; FRAME]);
+        }
+        let mut frame = [0.1; FRAME];
+        limiter.limit(&mut frame);
+        assert!((frame[FRAME - 1] - 0.1).abs() < 0.001, "{}", frame[FRAME - 1]);
+    }
+
+    #[test]
+    fn volumes_are_each_peer_s_own() {
+        let mut desk = Desk::new(2, 0.2);
+        desk.peers[0].volume.store(0f32.to_bits(), Ordering::Relaxed);
+        let heard = desk.run(300);
+        let second = &heard[2 * RATE as usize..];
+        assert!(loudness_of(300.0, second) < -60.0);
+        assert!((loudness_of(400.0, second) + 17.0).abs() < 2.0);
+        // The meter shows what the peer says, whether it is heard or not.
+        assert!(f32::from_bits(desk.peers[0].loudness.load(Ordering::Relaxed)) > 0.5);
+    }
+
+    #[test]
+    fn a_dropped_peer_is_gone() {
+        let mut desk = Desk::new(3, 0.1);
+        desk.run(50);
+        assert_eq!(desk.levels.borrow().len(), 3);
+        desk.peers.remove(1);
+        desk.run(10);
+        let ids: Vec<_> = desk.levels.borrow().iter().map(|(id, _)| *id).collect();
+        assert_eq!(ids, [0, 2]);
+    }
+
+    #[test]
+    fn statistics_are_shown() {
+        let mut desk = Desk::new(1, 0.25);
+        desk.run(250);
+        let stats = *desk.peers[0].stats.borrow();
+        assert!((stats.level_dbfs + 15.05).abs() < 1.0, "{stats:?}");
+        assert!(stats.received > 100 && stats.buffer_ms > 10.0, "{stats:?}");
+    }
+}

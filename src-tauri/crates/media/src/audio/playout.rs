@@ -326,7 +326,13 @@ impl Playout {
         let over = self.measured - ms(self.delay.target());
         if over > HIGH {
             self.decode_ahead();
-            let likeness = if over > HIGHEST { -1.0 } else if over > HIGHER { 0.6 } else { 0.9 };
+            let likeness = if over > HIGHEST {
+                -1.0
+            } else if over > HIGHER {
+                0.6
+            } else {
+                0.9
+            };
             if let Some(samples) = self.tape.shorten(likeness) {
                 self.measured -= ms(time(samples));
                 self.rest = if over > HIGHER { 3 } else { 20 };

@@ -78,8 +78,9 @@ mod tests {
         for (from, to) in [(44_100, 48_000), (16_000, 48_000), (48_000, 44_100), (96_000, 48_000)] {
             let mut resampler = Resampler::new(from, to).unwrap().unwrap();
             let mut out = VecDeque::new();
-            let input: Vec<f32> =
-                (0..from * 2).map(|n| (std::f64::consts::TAU * 1000.0 * f64::from(n) / f64::from(from)).sin() as f32).collect();
+            let input: Vec<f32> = (0..from * 2)
+                .map(|n| (std::f64::consts::TAU * 1000.0 * f64::from(n) / f64::from(from)).sin() as f32)
+                .collect();
             for piece in input.chunks(333) {
                 resampler.push(piece, &mut out);
             }

@@ -39,16 +39,18 @@ pub struct Reference {
     pub heard_at: Instant,
 }
 
-/// An open speaker. Dropping it closes the device, or finishes the file.
+/// An open speaker. Dropping it closes the device, or finishes the file: it waits for the last frame, up to 20 ms.
 #[derive(Debug)]
 pub struct Speaker {
-    changes: std_mpsc::SyncSender<Change>,
+    /// Taken on drop: its end is what the worker waits for.
+    changes: Option<std_mpsc::SyncSender<Change>>,
+    worker: Option<thread::JoinHandle<()>>,
     levels: watch::Receiver<Vec<(u64, f32)>>,
     reference: broadcast::Sender<Arc<Reference>>,
 }
 
 enum Change {
-    Peer(Strip),
+    Peer(Box<Strip>),
     Switch(SpeakerSpec),
 }
 
@@ -61,13 +63,12 @@ impl Speaker {
         let (changes, requests) = std_mpsc::sync_channel(CHANGES);
         let (shown, levels) = watch::channel(Vec::new());
         let (reference, _) = broadcast::channel(REFERENCES);
-        let worker = Worker { requests, reference: reference.clone(), events: events.clone(), mixer: Mixer::new(shown) };
+        let worker =
+            Worker { requests, reference: reference.clone(), events: events.clone(), mixer: Mixer::new(shown) };
         let spec = spec.clone();
         let spawned = thread::Builder::new().name("speaker".into()).spawn(move || worker.run(&spec));
-        if let Err(error) = spawned {
-            Reporter::new(events).report(no_thread(&error).into());
-        }
-        Self { changes, levels, reference }
+        let worker = spawned.inspect_err(|error| Reporter::new(events).report(no_thread(error).into())).ok();
+        Self { changes: Some(changes), worker, levels, reference }
     }
 
     /// A place in the mix for one track of one peer, until the handle is dropped. The id is the caller's and only
@@ -78,15 +79,15 @@ impl Speaker {
         let loudness = Arc::new(AtomicU32::new(0f32.to_bits()));
         let volume = Arc::new(AtomicU32::new(1f32.to_bits()));
         let strip = Strip::new(id, queue, shown, loudness.clone(), volume.clone());
-        if self.changes.send(Change::Peer(strip)).is_err() {
+        if !self.change(Change::Peer(Box::new(strip))) {
             tracing::warn!(id, "the speaker's thread is gone: this peer will not be heard");
         }
         PeerAudio { id, packets, stats, loudness, volume }
     }
 
-    /// Changes to another device. The peers stay and nothing of theirs is lost.
+    /// Changes to another device. The peers stay and nothing of theirs is lost. False where the speaker's thread is gone.
     pub fn switch(&self, spec: &SpeakerSpec) -> bool {
-        self.changes.send(Change::Switch(spec.clone())).is_ok()
+        self.change(Change::Switch(spec.clone()))
     }
 
     /// How loud everybody is, as [`PeerAudio::level`], renewed every 50 ms. Can be waited on.
@@ -97,6 +98,21 @@ impl Speaker {
     /// Every frame that is played from now on, for an echo canceller.
     pub fn reference(&self) -> broadcast::Receiver<Arc<Reference>> {
         self.reference.subscribe()
+    }
+
+    fn change(&self, change: Change) -> bool {
+        self.changes.as_ref().is_some_and(|changes| changes.send(change).is_ok())
+    }
+}
+
+impl Drop for Speaker {
+    fn drop(&mut self) {
+        self.changes = None;
+        if let Some(worker) = self.worker.take()
+            && worker.join().is_err()
+        {
+            tracing::error!("the speaker's thread panicked");
+        }
     }
 }
 
@@ -170,11 +186,114 @@ impl Worker {
     fn changes(&mut self, sink: &mut Box<dyn Sink>) -> bool {
         loop {
             match self.requests.try_recv() {
-                Ok(Change::Peer(strip)) => self.mixer.add(strip),
+                Ok(Change::Peer(strip)) => self.mixer.add(*strip),
                 Ok(Change::Switch(spec)) => *sink = playback::sink(&spec, &self.events),
                 Err(std_mpsc::TryRecvError::Empty) => return true,
                 Err(std_mpsc::TryRecvError::Disconnected) => return false,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::audio::{FRAME, Microphone, RATE, measure};
+
+    fn open(spec: &str) -> (Speaker, mpsc::Receiver<AudioEvent>) {
+        let (events, inbox) = mpsc::channel(8);
+        (Speaker::open(&spec.parse().unwrap(), events), inbox)
+    }
+
+    /// Lets a peer say a 440 Hz tone for so many packets of 20 ms.
+    async fn say(peer: &PeerAudio, packets: u16) {
+        let (events, _inbox) = mpsc::channel(8);
+        let microphone = Microphone::open(&"tone:440".parse().unwrap(), events);
+        let mut tone = microphone.subscribe();
+        for sequence in 0..packets {
+            let packet = timeout(Duration::from_secs(5), tone.recv()).await.unwrap().unwrap();
+            let payload = packet.payload.clone();
+            peer.push(
+                RtpReceived { sequence, timestamp: packet.timestamp, marker: packet.marker, payload },
+                Instant::now(),
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_holds_what_was_played() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("heard.wav");
+        let (speaker, mut inbox) = open(&format!("file:{}", path.display()));
+        assert!(matches!(inbox.recv().await, Some(AudioEvent::Started { .. })));
+        let peer = speaker.peer(1);
+        say(&peer, 150).await;
+        drop((peer, speaker));
+        let (samples, rate) = measure::wav(&path).unwrap();
+        let tone = measure::tone(&samples[samples.len() / 2..samples.len() - RATE as usize / 5], rate).unwrap();
+        assert!((tone.hz - 440.0).abs() < 2.0 && (tone.dbfs + 15.0).abs() < 3.0, "{tone:?}");
+    }
+
+    #[tokio::test]
+    async fn a_file_is_whole_while_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("heard.wav");
+        let (speaker, _inbox) = open(&format!("file:{}", path.display()));
+        let peer = speaker.peer(1);
+        say(&peer, 80).await;
+        let (samples, _) = measure::wav(&path).unwrap();
+        assert!(samples.len() >= RATE as usize, "{} samples", samples.len());
+        drop(speaker);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_written_is_trouble() {
+        let (_speaker, mut inbox) = open("file:/nowhere/at/all.wav");
+        let event = timeout(Duration::from_secs(5), inbox.recv()).await.unwrap();
+        assert!(matches!(event, Some(AudioEvent::Trouble { .. })), "{event:?}");
+    }
+
+    #[tokio::test]
+    async fn without_a_speaker_levels_and_statistics_live() {
+        let (speaker, _inbox) = open("none");
+        let peer = speaker.peer(7);
+        say(&peer, 60).await;
+        assert!(peer.level() > 0.5, "{}", peer.level());
+        assert!(peer.stats().received > 40, "{:?}", peer.stats());
+        assert_eq!(speaker.levels().borrow()[0].0, 7);
+    }
+
+    #[tokio::test]
+    async fn the_reference_is_what_is_played() {
+        let (speaker, _inbox) = open("none");
+        let mut reference = speaker.reference();
+        let peer = speaker.peer(1);
+        let collect = async {
+            let mut heard = Vec::new();
+            while heard.len() < 100 * FRAME {
+                heard.extend(reference.recv().await.unwrap().frame);
+            }
+            heard
+        };
+        let ((), heard) = tokio::join!(say(&peer, 60), timeout(Duration::from_secs(10), collect));
+        assert!(measure::level_dbfs(&heard.unwrap()[50 * FRAME..]) > -20.0);
+    }
+
+    #[tokio::test]
+    async fn peers_survive_a_change_of_speaker() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("heard.wav");
+        let (speaker, mut inbox) = open("none");
+        let peer = speaker.peer(1);
+        assert!(speaker.switch(&SpeakerSpec::File(path.display().to_string())));
+        assert!(matches!(inbox.recv().await, Some(AudioEvent::Started { .. })));
+        say(&peer, 60).await;
+        drop(speaker);
+        let (samples, _) = measure::wav(&path).unwrap();
+        assert!(measure::level_dbfs(&samples[samples.len() / 2..]) > -20.0);
     }
 }

@@ -137,7 +137,7 @@ impl Watcher {
             let now = Instant::now();
             let deadline = self.run.as_ref().map(|run| run.deadline);
             match deadline {
-                None if now >= retry => self.start(now),
+                None if now >= retry => retry = self.start(now),
                 Some(deadline) if now >= deadline => retry = self.stalled(now),
                 None | Some(_) => {}
             }
@@ -154,7 +154,8 @@ impl Watcher {
         }
     }
 
-    fn start(&mut self, now: Instant) {
+    /// Begins a run; gives back when to try again should that be impossible.
+    fn start(&mut self, now: Instant) -> Instant {
         self.runs += 1;
         self.abandoned.retain(|thread| !thread.is_finished());
         let (id, stop) = (self.runs, Arc::new(AtomicBool::new(false)));
@@ -171,8 +172,9 @@ impl Watcher {
             Ok(thread) => {
                 let deadline = now + NEVER_BEGAN;
                 self.run = Some(Run { id, stop, thread, source: None, delivered: false, damaged: 0, deadline });
+                deadline
             }
-            Err(error) => tracing::error!(%error, "no thread for the camera"),
+            Err(error) => self.trouble(Fault::new(DeviceTrouble::Failed, error.to_string()), now),
         }
     }
 

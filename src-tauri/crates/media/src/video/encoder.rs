@@ -142,3 +142,6 @@ fn settings(width: u32, height: u32, bitrate: u32) -> Settings {
     let (kilobits, base_kilobits) = kilobits(bitrate);
     Settings { width, height, threads: threads.min(cores), speed, kilobits, base_kilobits }
 }
+
+#[cfg(test)]
+mod tests;

@@ -289,3 +289,6 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

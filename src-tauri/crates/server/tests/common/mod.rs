@@ -17,49 +17,49 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungsten
 /// Longer than anything takes on a busy machine; reached only when a test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub async fn server() -> Running {
+pub(crate) async fn server() -> Running {
     server_with(Config::default()).await
 }
 
-pub async fn server_with(config: Config) -> Running {
+pub(crate) async fn server_with(config: Config) -> Running {
     serve(Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..config }).await.unwrap()
 }
 
-pub fn room() -> RoomName {
+pub(crate) fn room() -> RoomName {
     "studio".parse().unwrap()
 }
 
-pub fn identity(n: u8) -> Identity {
+pub(crate) fn identity(n: u8) -> Identity {
     ProfileSecret::from_bytes([n; 32]).identity(&room())
 }
 
-pub fn address(n: u8) -> Address {
+pub(crate) fn address(n: u8) -> Address {
     Address { peer: identity(n).peer_id(), instance: InstanceId([n; 16]) }
 }
 
-pub struct Client {
+pub(crate) struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
 impl Client {
-    pub async fn connect(server: SocketAddr) -> Self {
+    pub(crate) async fn connect(server: SocketAddr) -> Self {
         let (socket, _) = connect_async(format!("ws://{server}/v1/ws")).await.unwrap();
         Self { socket }
     }
 
     /// Connects and takes the challenge.
-    pub async fn challenged(server: SocketAddr) -> (Self, Vec<u8>) {
+    pub(crate) async fn challenged(server: SocketAddr) -> (Self, Vec<u8>) {
         let mut client = Self::connect(server).await;
         let ToClient::Challenge { v: VERSION, nonce } = client.next().await else { panic!("no challenge") };
         (client, hex::decode(nonce).unwrap())
     }
 
     /// In the room as peer n, whose welcome is taken.
-    pub async fn inside(server: SocketAddr, n: u8) -> Self {
+    pub(crate) async fn inside(server: SocketAddr, n: u8) -> Self {
         Self::welcomed(server, n).await.0
     }
 
-    pub async fn welcomed(server: SocketAddr, n: u8) -> (Self, Welcome) {
+    pub(crate) async fn welcomed(server: SocketAddr, n: u8) -> (Self, Welcome) {
         let (mut client, nonce) = Self::challenged(server).await;
         client.say(&join(n, &nonce)).await;
         match client.next().await {
@@ -68,29 +68,29 @@ impl Client {
         }
     }
 
-    pub async fn say(&mut self, message: &ToServer) {
+    pub(crate) async fn say(&mut self, message: &ToServer) {
         self.text(serde_json::to_string(message).unwrap()).await;
     }
 
-    pub async fn text(&mut self, text: impl Into<String>) {
+    pub(crate) async fn text(&mut self, text: impl Into<String>) {
         self.raw(Message::text(text.into())).await;
     }
 
-    pub async fn raw(&mut self, message: Message) {
+    pub(crate) async fn raw(&mut self, message: Message) {
         self.socket.send(message).await.unwrap();
     }
 
     /// As [`Client::raw`], where the server may have hung up.
-    pub async fn try_raw(&mut self, message: Message) -> bool {
+    pub(crate) async fn try_raw(&mut self, message: Message) -> bool {
         self.socket.send(message).await.is_ok()
     }
 
-    pub async fn next(&mut self) -> ToClient {
+    pub(crate) async fn next(&mut self) -> ToClient {
         self.try_next().await.expect("the connection is there")
     }
 
     /// None at the end of the connection.
-    pub async fn try_next(&mut self) -> Option<ToClient> {
+    pub(crate) async fn try_next(&mut self) -> Option<ToClient> {
         loop {
             match timeout(PATIENCE, self.socket.next()).await.expect("something comes or ends")? {
                 Ok(Message::Text(text)) => return Some(serde_json::from_str(&text).unwrap()),
@@ -101,7 +101,7 @@ impl Client {
         }
     }
 
-    pub async fn refused(&mut self) -> ErrorCode {
+    pub(crate) async fn refused(&mut self) -> ErrorCode {
         match self.next().await {
             ToClient::Error { code, message } => {
                 assert!(message.ends_with('.'), "{message} is a sentence");
@@ -112,18 +112,18 @@ impl Client {
     }
 
     /// The next message is the answer to a ping: nothing else came before it.
-    pub async fn nothing_came(&mut self) {
+    pub(crate) async fn nothing_came(&mut self) {
         self.say(&ToServer::Ping { n: 4711 }).await;
         assert_eq!(self.next().await, ToClient::Pong { n: 4711 });
     }
 }
 
-pub fn join(n: u8, nonce: &[u8]) -> ToServer {
+pub(crate) fn join(n: u8, nonce: &[u8]) -> ToServer {
     let (identity, instance) = (identity(n), InstanceId([n; 16]));
     let signature = identity.sign_join(nonce, &room(), instance);
     ToServer::Join { v: VERSION, room: room(), key: identity.public_key(), instance, signature }
 }
 
-pub fn relay(to: Option<Address>, data: &str) -> ToServer {
+pub(crate) fn relay(to: Option<Address>, data: &str) -> ToServer {
     ToServer::Relay { to, data: data.into() }
 }

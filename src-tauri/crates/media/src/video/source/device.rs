@@ -48,7 +48,8 @@ impl Device {
             Fault::new(DeviceTrouble::Failed, format!("{} has no mode that can be used", entry.name))
         })?;
         if camera.camera_format() != mode {
-            camera.set_camera_format(mode).map_err(failed)?;
+            let exact = RequestedFormat::with_formats(RequestedFormatType::Exact(mode), &FORMATS);
+            camera.set_camera_requset(exact).map_err(failed)?;
         }
         // Only here does a camera say that another program uses it.
         camera.open_stream().map_err(failed)?;

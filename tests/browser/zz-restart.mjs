@@ -1,0 +1,22 @@
+const H='/work/main/tests/browser/harness/';
+const { startServer } = await import(H+'binaries.mjs'); const { openChromium } = await import(H+'chromium.mjs'); const { meet } = await import(H+'meet.mjs');
+const t={after(){}};
+const offers = process.argv[2] !== 'answers';
+const server=await startServer(); const chromium=await openChromium();
+const { browser, headless, headlessId } = await meet(t,{server,chromium,browserOffers:offers});
+await new Promise(r=>setTimeout(r,3000));
+console.log('restart', headless.log.lines.at(-1).t);
+await browser.evaluate((p)=>{const s=globalThis.peer.session(p); const pc=s.pc; globalThis.trace=[]; const t0=performance.now();
+ pc.addEventListener('iceconnectionstatechange',()=>trace.push([performance.now()-t0,'ice',pc.iceConnectionState]));
+ pc.addEventListener('signalingstatechange',()=>trace.push([performance.now()-t0,'sig',pc.signalingState]));
+ const rw=s.rewrite; s.rewrite=async (b,w)=>{trace.push([performance.now()-t0,w,b.type,b.kind??'',b.candidate??b.ufrag??(b.sdp? /a=ice-ufrag:(\S+)/.exec(b.sdp)[1]+' '+[...b.sdp.matchAll(/a=setup:(\S+)/g)].map(x=>x[1]).join()+' '+[...b.sdp.matchAll(/a=(sendrecv|recvonly|sendonly|inactive)/g)].map(x=>x[1]).join():'')]); return rw(b,w)};
+},headlessId);
+await browser.call('restart',headlessId);
+for (let i=0;i<14;i++){ await new Promise(r=>setTimeout(r,1000));
+ const f=await browser.call('inbound',headlessId,'camera').catch(()=>null);
+ const st=headless.log.lines.filter(l=>l.event==='stats').at(-1).sessions?.[0];
+ console.log(i,'B', f&&f.framesDecoded, f&&f.packetsReceived, 'R', st&&[st.state, st.video_in.frames, st.send.bitrate, st.video_out.fps]);
+}
+console.log((await browser.evaluate(()=>trace.map(x=>JSON.stringify(x)).join('\n'))));
+console.log(headless.log.story()); console.log(browser.log.story());
+await headless.leave(); await chromium.close(); await server.stop(); process.exit(0);
