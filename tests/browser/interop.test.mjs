@@ -59,7 +59,9 @@ describe('a browser and parlor-peer', () => {
         await browserHears(browser, headlessId, 440);
         await headlessSeesAndHears(headless, browser);
         const { pair, state } = await headless.figures(browser.id);
-        assert.deepEqual([state, pair], ['connected', 'host/host']);
+        assert.equal(state, 'connected');
+        // A check may come before the candidate that it is from, which makes that one peer reflexive.
+        assert.match(pair, /^host\/(host|prflx)$/);
       });
     }
   }

@@ -8,6 +8,7 @@ import './style/tokens.css';
 import './style/base.css';
 import './style/controls.css';
 import './style/tile.css';
+import './style/stage.css';
 import './style/needs.css';
 
 /** The application around us; in a plain browser, a demonstration, which is no part of the application. */

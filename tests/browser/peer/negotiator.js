@@ -5,6 +5,8 @@
 export const ROLES = ['microphone', 'camera', 'screen', 'screen-audio'];
 /** Candidates kept for descriptions that have not come. */
 const EARLY = 100;
+/** When to take an offer back that nobody answers. */
+const ANSWER_MS = 10_000;
 
 export const kindOf = (role) => (role === 'camera' || role === 'screen' ? 'video' : 'audio');
 
@@ -13,17 +15,22 @@ export class Negotiator {
   #first;
   #tracks;
   #send;
+  #sendAgain;
   #roles = new Map();
   #early = [];
   #remoteUfrags = [];
   #making = false;
   #described = false;
+  /** An offer of ours is out, and for how long it may be. */
+  #offered = false;
+  #patience = null;
 
-  constructor({ pc, first, lines, tracks, send }) {
+  constructor({ pc, first, lines, tracks, send, sendAgain }) {
     this.#pc = pc;
     this.#first = first;
     this.#tracks = tracks;
     this.#send = send;
+    this.#sendAgain = sendAgain;
     pc.onicecandidate = ({ candidate }) => this.#local(candidate);
     pc.onnegotiationneeded = () => this.#offer();
     if (first) for (const role of lines) this.#add(role);
@@ -46,8 +53,13 @@ export class Negotiator {
     const pc = this.#pc;
     const collision = kind === 'offer' && (this.#making || pc.signalingState !== 'stable');
     // The side of the lesser id, which makes first offers, is the one that does not give way.
-    if (collision && this.#first) return;
+    if (collision && this.#first) {
+      if (this.#offered) this.#sendAgain();
+      return;
+    }
     if (kind === 'answer' && pc.signalingState !== 'have-local-offer') return;
+    clearTimeout(this.#patience);
+    this.#offered = false;
     await pc.setRemoteDescription({ type: kind, sdp });
     this.#described = true;
     await this.#learn(tracks ?? {});
@@ -80,9 +92,18 @@ export class Negotiator {
     try {
       await this.#pc.setLocalDescription();
       this.#sendLocal();
+      this.#offered = true;
+      // A first offer has no second chance: the session's own deadline is its end.
+      if (this.#described) this.#patience = setTimeout(() => this.#takeBack(), ANSWER_MS);
     } finally {
       this.#making = false;
     }
+  }
+
+  async #takeBack() {
+    if (this.#pc.signalingState !== 'have-local-offer') return;
+    this.#offered = false;
+    await this.#pc.setLocalDescription({ type: 'rollback' });
   }
 
   #sendLocal() {

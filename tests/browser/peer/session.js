@@ -30,6 +30,7 @@ export class Session {
   #seen = new Set();
   /** The sequence of the last offer that we made, and of the one that we answer. */
   #offered = 0;
+  #offer = null;
   #answering = 0;
   /** The newest description that came. */
   #newest = 0;
@@ -62,12 +63,13 @@ export class Session {
     this.#emit = emit;
     this.rewrite = rewrite ?? (async (body) => body);
     this.pc = new RTCPeerConnection({ iceServers: iceServers.map(({ urls, username, credential }) => ({ urls, username, credential })) });
-    this.#ctrl = this.#channel('ctrl', 0, (message) => this.#control(message));
-    this.#chat = this.#channel('chat', 1, (wire) => this.#emit('chat', { wire }));
+    // What was said before the other side's end was open may be lost: its first word says that it is open now.
+    this.#ctrl = this.#channel('ctrl', 0, () => this.#introduce(), (message) => this.#control(message));
+    this.#chat = this.#channel('chat', 1, () => this.#chatOpened(), (wire) => this.#emit('chat', { wire }));
     this.#ctrl.onopen = () => this.#opened();
     this.#chat.onopen = () => this.#chatOpened();
     this.pc.onconnectionstatechange = () => this.#connection();
-    this.negotiator = new Negotiator({ pc: this.pc, first, lines, tracks, send: (body) => this.#send(body) });
+    this.negotiator = new Negotiator({ pc: this.pc, first, lines, tracks, send: (body) => this.#send(body), sendAgain: () => this.#sendAgain() });
     this.#watchdog = this.#after(CONNECT_MS, () => this.close('connect-timeout'));
   }
 
@@ -129,8 +131,9 @@ export class Session {
     this.#emit('closed', { reason });
   }
 
-  #channel(label, id, take) {
+  #channel(label, id, begin, take) {
     const channel = this.pc.createDataChannel(label, { negotiated: true, id });
+    channel.addEventListener('message', begin, { once: true });
     channel.onmessage = ({ data }) => {
       if (typeof data !== 'string' || data.length > MAX_BYTES) return;
       let message;
@@ -146,10 +149,14 @@ export class Session {
 
   #opened() {
     this.#said = [];
-    this.say({ type: 'media-state', ...this.#announce() });
+    this.#introduce();
     this.#emit('open', {});
     this.#chatOpened();
     this.#ping(0);
+  }
+
+  #introduce() {
+    this.say({ type: 'media-state', ...this.#announce() });
   }
 
   /** The chat begins when the other side knows who we are. */
@@ -212,9 +219,16 @@ export class Session {
       if (step === null || this.closed) return;
       const message = { type: 'negotiation', generation: this.generation, sequence, ...answers, body: step };
       if (!this.open) this.#said.push(message);
+      if (offer) this.#offer = message;
       if (paths.includes('ctrl')) this.say(message);
       if (paths.includes('signaling')) this.#signal(message);
     });
+  }
+
+  /** Our offer once more, everywhere: the other side may not have got it. */
+  #sendAgain() {
+    this.say(this.#offer);
+    this.#signal(this.#offer);
   }
 
   /** Over `ctrl` while it surely works, through the server while it surely does not, else both. */

@@ -26,6 +26,7 @@ mod session;
 #[cfg(test)]
 mod sim;
 #[cfg(test)]
+#[allow(clippy::wildcard_enum_match_arm, reason = "a test picks what it looks for")]
 mod tests;
 mod timer;
 mod view;

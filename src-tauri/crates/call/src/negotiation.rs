@@ -235,7 +235,12 @@ impl Negotiator {
                 self.steps.push_back(Step::Say { description, answers: Some(sequence) });
                 self.agree(ufrag, now);
             }
-            other => self.phase = other,
+            other @ (Phase::Stable
+            | Phase::MakingOffer { .. }
+            | Phase::HaveLocalOffer { .. }
+            | Phase::ApplyingOffer { .. }
+            | Phase::ApplyingAnswer { .. }
+            | Phase::RollingBack { .. }) => self.phase = other,
         }
     }
 
@@ -247,7 +252,12 @@ impl Negotiator {
                 self.timers.stop(Timer::Op);
                 self.proceed(now);
             }
-            other => self.phase = other,
+            other @ (Phase::Stable
+            | Phase::MakingOffer { .. }
+            | Phase::HaveLocalOffer { .. }
+            | Phase::ApplyingOffer { .. }
+            | Phase::ApplyingAnswer { .. }
+            | Phase::RollingBack { .. }) => self.phase = other,
         }
     }
 
@@ -276,7 +286,7 @@ impl Negotiator {
             match timer {
                 Timer::Answer | Timer::Op => self.give_up(now),
                 Timer::Offer => self.proceed(now),
-                Timer::AskOffer
+                Timer::Again
                 | Timer::Connect
                 | Timer::Linger
                 | Timer::Ping

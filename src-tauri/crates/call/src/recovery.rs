@@ -136,8 +136,7 @@ impl Recovery {
 
     /// The other side asks whether it is heard. Whether to answer, and so let it restart.
     pub(crate) fn asked(&mut self, rng: &mut SmallRng, now: Instant) -> bool {
-        let just_asked =
-            self.asked.is_some_and(|at| now.saturating_duration_since(at) < self.timings.follow_after);
+        let just_asked = self.asked.is_some_and(|at| now.saturating_duration_since(at) < self.timings.follow_after);
         if self.leads && just_asked {
             return false;
         }
@@ -184,7 +183,7 @@ impl Recovery {
                 Some(Due::Ask)
             }
             Timer::Answer
-            | Timer::AskOffer
+            | Timer::Again
             | Timer::Connect
             | Timer::Linger
             | Timer::Offer

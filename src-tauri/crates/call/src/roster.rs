@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parlor_protocol::{InstanceId, PeerId, signal::Address};
+use parlor_protocol::{InstanceId, PeerId, peer::Hello, signal::Address};
+
+use crate::words::shown_name;
 
 /// Members that are kept; the server allows fewer.
 const MAX_MEMBERS: usize = 64;
@@ -25,7 +27,7 @@ struct Member {
     instance: InstanceId,
     /// There before us.
     early: bool,
-    heard: bool,
+    hello: Option<Hello>,
     unreadable: bool,
     outdated: bool,
     told: Option<Instant>,
@@ -54,7 +56,7 @@ impl Roster {
         let member = Member {
             instance: address.instance,
             early,
-            heard: false,
+            hello: None,
             unreadable: false,
             outdated: false,
             told: None,
@@ -95,15 +97,22 @@ impl Roster {
     }
 
     /// They said who they are. Whether they should be told who we are: we have not, or it seems to have been lost.
-    pub(crate) fn heard(&mut self, address: Address, patience: Duration, now: Instant) -> bool {
+    pub(crate) fn heard(&mut self, address: Address, hello: &Hello, patience: Duration, now: Instant) -> bool {
         self.understood = true;
         let Some(member) = self.member(address) else { return false };
-        let again = std::mem::replace(&mut member.heard, true);
+        let hello = Hello { name: shown_name(&hello.name), capabilities: Vec::new(), ..*hello };
+        let again = member.hello.replace(hello).is_some();
         member.ask_at = None;
         match member.told {
             None => true,
             Some(told) => again && now.saturating_duration_since(told) >= patience,
         }
+    }
+
+    /// Who a member says it is.
+    pub(crate) fn hello(&self, address: Address) -> Option<&Hello> {
+        let member = self.members.get(&address.peer).filter(|member| member.instance == address.instance)?;
+        member.hello.as_ref()
     }
 
     /// Something of theirs could be opened.
@@ -114,7 +123,7 @@ impl Roster {
     /// Something of theirs could not be opened.
     pub(crate) fn unreadable(&mut self, address: Address) -> Unreadable {
         let Some(member) = self.member(address) else { return Unreadable::Known };
-        if member.heard || std::mem::replace(&mut member.unreadable, true) {
+        if member.hello.is_some() || std::mem::replace(&mut member.unreadable, true) {
             return Unreadable::Known;
         }
         member.ask_at = None;

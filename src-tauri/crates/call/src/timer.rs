@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, time::Instant};
 pub(crate) enum Timer {
     /// When to roll back an offer that nobody answered.
     Answer,
-    /// When to ask once more for an offer that has not come.
-    AskOffer,
+    /// When to say once more what may have been lost on the way to a first connection, or ask once more for its offer.
+    Again,
     /// When to fail a session that never reached `connected`.
     Connect,
     /// When to move `failed` to `closed` and drop the tile.
@@ -31,7 +31,7 @@ impl Timer {
     fn reason(self) -> &'static str {
         match self {
             Self::Answer => "answer",
-            Self::AskOffer => "ask-offer",
+            Self::Again => "again",
             Self::Connect => "connect",
             Self::Linger => "linger",
             Self::Offer => "offer",

@@ -124,11 +124,14 @@ fn is_fixed(label: &str) -> bool {
 /// Passes on what comes; waits where the session is behind, which holds the sender back.
 async fn read(label: String, channel: Arc<dyn DataChannel>, inbox: Inbox) {
     while let Some(event) = channel.poll().await {
-        let notice = match event {
-            DataChannelEvent::OnOpen => Notice::ChannelOpen(label.clone()),
-            DataChannelEvent::OnMessage(message) => Notice::ChannelMessage(label.clone(), message.data.freeze()),
-            DataChannelEvent::OnClose => break,
-            _ => continue,
+        let notice = if let DataChannelEvent::OnMessage(message) = event {
+            Notice::ChannelMessage(label.clone(), message.data.freeze())
+        } else if matches!(event, DataChannelEvent::OnOpen) {
+            Notice::ChannelOpen(label.clone())
+        } else if matches!(event, DataChannelEvent::OnClose) {
+            break;
+        } else {
+            continue;
         };
         if !inbox.send(notice).await {
             return;

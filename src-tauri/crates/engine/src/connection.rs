@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use parlor_protocol::signal::IceServer;
 use rtc::{
     ice::mdns::MulticastDnsMode,
     interceptor::{
@@ -15,8 +16,8 @@ use rtc::{
 };
 use webrtc::{
     peer_connection::{
-        MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
-        RTCIceServer, Registry, SettingEngine, SettingEngineBuilder,
+        MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfiguration,
+        RTCConfigurationBuilder, RTCIceServer, Registry, SettingEngine, SettingEngineBuilder,
     },
     runtime::Runtime,
 };
@@ -48,15 +49,34 @@ pub(crate) async fn connect(
     handler: Arc<dyn PeerConnectionEventHandler>,
     shared: &Arc<Shared>,
 ) -> Result<Arc<dyn PeerConnection>, EngineError> {
-    let first = build(options, runtime.clone(), handler.clone(), shared, mdns(options)).await;
-    // The multicast socket is a luxury: where another program holds the port, names of candidates stay unresolved.
-    match (first, mdns(options)) {
-        (Err(error), MulticastDnsMode::QueryOnly) => {
-            tracing::debug!(%error, "no multicast DNS");
-            build(options, runtime, handler, shared, MulticastDnsMode::Disabled).await
+    // Two luxuries. Where another program holds the multicast socket, names of candidates stay unresolved; where a server
+    // gave us addresses of STUN servers that are none, we look no further than our own network.
+    let attempts = [
+        (mdns(options), options.ice_servers.as_slice()),
+        (MulticastDnsMode::Disabled, options.ice_servers.as_slice()),
+        (MulticastDnsMode::Disabled, &[]),
+    ];
+    let mut refused = EngineError::Over;
+    for (mdns, servers) in attempts {
+        match Box::pin(build(options, runtime.clone(), handler.clone(), shared, mdns, servers)).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => {
+                tracing::debug!(%error, servers = servers.len(), "no connection");
+                refused = error;
+            }
         }
-        (result, _) => result,
     }
+    Err(refused)
+}
+
+/// What can be changed about a connection: the servers that the next ICE generation uses.
+pub(crate) fn configuration(servers: &[IceServer]) -> RTCConfiguration {
+    let servers = servers.iter().map(|server| RTCIceServer {
+        urls: server.urls.clone(),
+        username: server.username.clone().unwrap_or_default(),
+        credential: server.credential.clone().unwrap_or_default(),
+    });
+    RTCConfigurationBuilder::new().with_ice_servers(servers.collect()).build()
 }
 
 /// The codec of sound, as offered; its payload type is read again after negotiation.
@@ -89,23 +109,19 @@ async fn build(
     handler: Arc<dyn PeerConnectionEventHandler>,
     shared: &Arc<Shared>,
     mdns: MulticastDnsMode,
+    servers: &[IceServer],
 ) -> Result<Arc<dyn PeerConnection>, EngineError> {
-    let servers = options.ice_servers.iter().map(|server| RTCIceServer {
-        urls: server.urls.clone(),
-        username: server.username.clone().unwrap_or_default(),
-        credential: server.credential.clone().unwrap_or_default(),
-    });
     let connection = PeerConnectionBuilder::new()
-        .with_configuration(RTCConfigurationBuilder::new().with_ice_servers(servers.collect()).build())
+        .with_configuration(configuration(servers))
         .with_media_engine(media()?)
         .with_setting_engine(settings(options, mdns))
         .with_interceptor_registry(chain(options, shared))
         .with_runtime(runtime)
         .with_handler(handler)
         .with_udp_addrs(options.bind.clone())
-        .with_data_channel_send_buffer_limit(CHANNEL_BUFFER)
-        .build()
-        .await?;
+        .with_data_channel_send_buffer_limit(CHANNEL_BUFFER);
+    // It is some 20 kB, too much for the stack of every caller above.
+    let connection = Box::pin(connection.build()).await?;
     Ok(Arc::new(connection))
 }
 
@@ -115,7 +131,7 @@ fn media() -> Result<MediaEngine, EngineError> {
     for (rtp_codec, payload_type, kind) in
         [(opus(), 111, RtpCodecKind::Audio), (vp8(), 96, RtpCodecKind::Video), (rtx, 97, RtpCodecKind::Video)]
     {
-        media.register_codec(RTCRtpCodecParameters { rtp_codec, payload_type, ..Default::default() }, kind)?;
+        media.register_codec(RTCRtpCodecParameters { rtp_codec, payload_type }, kind)?;
     }
     for uri in [TRANSPORT_CC, MID] {
         for kind in [RtpCodecKind::Audio, RtpCodecKind::Video] {
@@ -154,8 +170,7 @@ fn chain(options: &SessionOptions, shared: &Arc<Shared>) -> Registry {
 
 /// No multicast where every address is loopback: nothing there has a name to ask for.
 fn mdns(options: &SessionOptions) -> MulticastDnsMode {
-    let loopback = |address: &String| {
-        address.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
-    };
+    let loopback =
+        |address: &String| address.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_loopback());
     if options.bind.iter().all(loopback) { MulticastDnsMode::Disabled } else { MulticastDnsMode::QueryOnly }
 }

@@ -1,7 +1,8 @@
 //! The way from the connection's callbacks into the session's own task.
 //!
 //! Callbacks run inside the connection's task and must not wait: what finds no room there ends the session, because a
-//! session that missed a change of state is worth nothing.
+//! session that missed a change of state is worth nothing. What data channels bring has a queue of its own, whose senders
+//! wait, so that a flood of messages slows its sender down and cannot crowd the callbacks out.
 
 use std::sync::{
     Arc,
@@ -12,13 +13,13 @@ use bytes::Bytes;
 use parlor_protocol::media::TrackRole;
 use tokio::sync::{Notify, mpsc};
 use webrtc::{
-    data_channel::DataChannel,
-    media_stream::track_remote::TrackRemote,
-    peer_connection::RTCPeerConnectionState,
+    data_channel::DataChannel, media_stream::track_remote::TrackRemote, peer_connection::RTCPeerConnectionState,
 };
 
 /// What the session's task has not handled yet. A burst of candidates and channel messages fits; more is an overload.
 const CAPACITY: usize = 512;
+/// What data channels brought and the session's task has not handled yet.
+const CHANNEL_CAPACITY: usize = 64;
 
 /// Something that the session's task has to deal with.
 pub(crate) enum Notice {
@@ -46,7 +47,43 @@ pub(crate) enum Notice {
 #[derive(Clone)]
 pub(crate) struct Inbox {
     sender: mpsc::Sender<Notice>,
+    channels: mpsc::Sender<Notice>,
     overflow: Arc<Overflow>,
+    /// By role: a wish for a key frame is on its way already.
+    key_frames: Arc<[AtomicBool; 4]>,
+}
+
+/// The receiving half.
+pub(crate) struct Notices {
+    posted: mpsc::Receiver<Notice>,
+    channels: mpsc::Receiver<Notice>,
+    key_frames: Arc<[AtomicBool; 4]>,
+}
+
+impl Notices {
+    /// The next one, callbacks first. Can be dropped while it waits.
+    pub(crate) async fn next(&mut self) -> Option<Notice> {
+        let notice = tokio::select! {
+            biased;
+            Some(notice) = self.posted.recv() => Some(notice),
+            Some(notice) = self.channels.recv() => Some(notice),
+            else => None,
+        };
+        self.handled(notice)
+    }
+
+    /// What a callback left, if it is there already.
+    pub(crate) fn try_next(&mut self) -> Option<Notice> {
+        let notice = self.posted.try_recv().ok();
+        self.handled(notice)
+    }
+
+    fn handled(&self, notice: Option<Notice>) -> Option<Notice> {
+        if let Some(Notice::KeyFrame(role)) = &notice {
+            self.key_frames[*role as usize].store(false, Ordering::Release);
+        }
+        notice
+    }
 }
 
 /// Raised once, when something that may not be lost found no room.
@@ -66,10 +103,13 @@ impl Overflow {
 }
 
 impl Inbox {
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Notice>, Arc<Overflow>) {
-        let (sender, receiver) = mpsc::channel(CAPACITY);
+    pub(crate) fn new() -> (Self, Notices, Arc<Overflow>) {
+        let (sender, posted) = mpsc::channel(CAPACITY);
+        let (channel_sender, channels) = mpsc::channel(CHANNEL_CAPACITY);
         let overflow = Arc::new(Overflow::default());
-        (Self { sender, overflow: Arc::clone(&overflow) }, receiver, overflow)
+        let key_frames: Arc<[AtomicBool; 4]> = Arc::default();
+        let notices = Notices { posted, channels, key_frames: Arc::clone(&key_frames) };
+        (Self { sender, channels: channel_sender, overflow: Arc::clone(&overflow), key_frames }, notices, overflow)
     }
 
     /// Passes on what may not be lost, without waiting.
@@ -80,13 +120,54 @@ impl Inbox {
         }
     }
 
-    /// Passes on a wish for a key frame; one that finds no room is repeated by whoever needs it.
+    /// Passes on a wish for a key frame, once until it is handled; one that finds no room is repeated by whoever needs it.
     pub(crate) fn key_frame(&self, role: TrackRole) {
-        self.sender.try_send(Notice::KeyFrame(role)).ok();
+        let pending = &self.key_frames[role as usize];
+        if !pending.swap(true, Ordering::AcqRel) && self.sender.try_send(Notice::KeyFrame(role)).is_err() {
+            pending.store(false, Ordering::Release);
+        }
     }
 
-    /// Passes on what may wait for room, from a task of its own. False once the session is over.
+    /// Passes on what a data channel brought; waits for room. False once the session is over.
     pub(crate) async fn send(&self, notice: Notice) -> bool {
-        self.sender.send(notice).await.is_ok()
+        self.channels.send(notice).await.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_inbox_that_runs_over_says_so() {
+        let (inbox, _notices, overflow) = Inbox::new();
+        for _ in 0..CAPACITY {
+            inbox.post(Notice::Gathered);
+        }
+        assert!(!overflow.raised.load(Ordering::Acquire));
+        inbox.post(Notice::Gathered);
+        overflow.raised().await;
+    }
+
+    #[tokio::test]
+    async fn messages_cannot_crowd_callbacks_out() {
+        let (inbox, mut notices, overflow) = Inbox::new();
+        for _ in 0..CHANNEL_CAPACITY {
+            inbox.send(Notice::ChannelMessage(String::new(), Bytes::new())).await;
+        }
+        inbox.post(Notice::Gathered);
+        assert!(matches!(notices.next().await, Some(Notice::Gathered)));
+        assert!(!overflow.raised.load(Ordering::Acquire));
+    }
+
+    #[tokio::test]
+    async fn a_wish_for_a_key_frame_is_passed_on_once_until_it_is_handled() {
+        let (inbox, mut notices, _overflow) = Inbox::new();
+        for _ in 0..2 {
+            inbox.key_frame(TrackRole::Camera);
+            inbox.key_frame(TrackRole::Camera);
+            assert!(matches!(notices.try_next(), Some(Notice::KeyFrame(TrackRole::Camera))));
+            assert!(notices.try_next().is_none());
+        }
     }
 }

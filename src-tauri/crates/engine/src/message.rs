@@ -7,6 +7,7 @@ use parlor_protocol::{
     Cause, SessionState,
     media::TrackRole,
     negotiation::{Candidate, Description},
+    signal::IceServer,
 };
 
 /// An instruction. Instructions are carried out one after another, in the order they were given.
@@ -38,6 +39,8 @@ pub enum SessionCommand {
     Candidate(Candidate),
     /// The other side has no more candidates.
     EndOfCandidates,
+    /// Use these STUN and TURN servers from the next ICE generation on: their credentials do not last for ever.
+    IceServers(Vec<IceServer>),
     /// Open a channel beside `ctrl` and `chat`; [`SessionEvent::ChannelOpen`] or [`SessionEvent::ChannelClosed`] follows.
     OpenChannel {
         /// The label; at most 256 bytes.

@@ -9,7 +9,7 @@ use parlor_protocol::{
     media::TrackRole,
     negotiation::{Candidate, Description, DescriptionKind},
 };
-use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use rtc::{peer_connection::configuration::RTCOfferOptions, rtp_transceiver::rtp_sender::RtpCodecKind};
 use webrtc::{
     media_stream::{
         track_local::{TrackLocal, static_rtp::TrackLocalStaticRTP},
@@ -79,9 +79,7 @@ impl Negotiation {
                 self.attach(pc, role).await?;
             }
         }
-        let mut options = webrtc_offer_options();
-        options.ice_restart = ice_restart;
-        let offer = pc.create_offer(Some(options)).await?;
+        let offer = pc.create_offer(Some(RTCOfferOptions { ice_restart })).await?;
         self.set_local(pc, offer, DescriptionKind::Offer).await
     }
 
@@ -184,8 +182,9 @@ impl Negotiation {
             return Err(EngineError::Description("an offer of our own is out".to_owned()));
         }
         let roles = self.assign(&description.tracks, &parsed.lines);
-        // The stack gives each new m-line the first free transceiver of its kind: they must come in the lines' order.
-        for role in parsed.lines.iter().filter_map(|line| roles.get(&line.mid)) {
+        // The stack gives each new m-line the first free transceiver of its kind: they must come in the lines' order. One
+        // that no line takes would be offered for ever.
+        for role in parsed.lines.iter().filter(|line| line.receives).filter_map(|line| roles.get(&line.mid)) {
             self.attach(pc, *role).await?;
         }
         let answered = async {
@@ -279,7 +278,7 @@ impl Negotiation {
             if self.past.len() == PAST {
                 self.past.pop_front();
             }
-            self.past.push_back(past);
+            self.past.extend(Some(past).filter(|past| !past.is_empty()));
         }
         for candidate in std::mem::take(&mut self.held) {
             self.candidate(pc, candidate).await;
@@ -300,10 +299,6 @@ impl Negotiation {
     }
 }
 
-fn webrtc_offer_options() -> rtc::peer_connection::configuration::RTCOfferOptions {
-    rtc::peer_connection::configuration::RTCOfferOptions::default()
-}
-
 fn kind(role: TrackRole) -> RtpCodecKind {
     if role.is_audio() { RtpCodecKind::Audio } else { RtpCodecKind::Video }
 }
@@ -316,6 +311,7 @@ async fn payload_type(transceiver: &dyn RtpTransceiver, role: TrackRole) -> Opti
     let sender = transceiver.sender().await.ok()??;
     let parameters = sender.get_parameters().await.ok()?;
     let mime = if role.is_audio() { "audio/opus" } else { "video/vp8" };
-    let codec = parameters.rtp_parameters.codecs.iter().find(|codec| codec.rtp_codec.mime_type.eq_ignore_ascii_case(mime));
+    let codec =
+        parameters.rtp_parameters.codecs.iter().find(|codec| codec.rtp_codec.mime_type.eq_ignore_ascii_case(mime));
     codec.map(|codec| codec.payload_type)
 }

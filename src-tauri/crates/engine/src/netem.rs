@@ -163,9 +163,10 @@ impl AsyncUdpSocket for Socket {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         loop {
-            match self.inner.poll_recv(cx, bufs, meta) {
-                Poll::Ready(Ok(_)) if self.state.blackhole.load(Relaxed) => {}
-                other => return other,
+            let received = self.inner.poll_recv(cx, bufs, meta);
+            let swallowed = self.state.blackhole.load(Relaxed) && matches!(received, Poll::Ready(Ok(_)));
+            if !swallowed {
+                return received;
             }
         }
     }

@@ -32,6 +32,8 @@ pub(crate) struct Parsed {
 pub(crate) struct Line {
     pub(crate) mid: String,
     pub(crate) kind: RtpCodecKind,
+    /// The other side would take something on it.
+    pub(crate) receives: bool,
 }
 
 /// Reads the other side's description.
@@ -74,10 +76,11 @@ pub(crate) fn parse(description: &Description) -> Result<Parsed, EngineError> {
         }
         secrets |= media.attribute("ice-pwd").is_some();
         fingerprint |= media.attribute("fingerprint").is_some();
-        match RtpCodecKind::from(media.media_name.media.as_str()) {
-            kind @ (RtpCodecKind::Audio | RtpCodecKind::Video) => lines.push(Line { mid: mid.to_owned(), kind }),
-            // The data channels' line, and whatever else there may be.
-            _ => {}
+        // All other lines are the data channels'.
+        let kind = RtpCodecKind::from(media.media_name.media.as_str());
+        if kind == RtpCodecKind::Audio || kind == RtpCodecKind::Video {
+            let receives = media.attribute("sendonly").is_none() && media.attribute("inactive").is_none();
+            lines.push(Line { mid: mid.to_owned(), kind, receives });
         }
     }
     if ufrag.is_empty() || !secrets || !fingerprint {

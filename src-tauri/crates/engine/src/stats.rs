@@ -104,14 +104,17 @@ async fn signaling(pc: &dyn PeerConnection) -> &'static str {
     }
 }
 
+/// The pair names a candidate by its bare id, the report by its kind and id. A candidate that nobody told of was found
+/// on the way: peer reflexive (RFC 8445 §7.2.5.3.1).
 fn candidate_type(report: &RTCStatsReport, id: &str) -> String {
-    let candidate = report.iter().find(|entry| entry.id() == id);
-    match candidate {
-        Some(RTCStatsReportEntry::LocalCandidate(candidate) | RTCStatsReportEntry::RemoteCandidate(candidate)) => {
-            candidate.candidate_type.to_string()
-        }
-        Some(_) | None => "unknown".to_owned(),
-    }
+    let mut types = report.iter().filter_map(|entry| {
+        let (RTCStatsReportEntry::LocalCandidate(candidate) | RTCStatsReportEntry::RemoteCandidate(candidate)) = entry
+        else {
+            return None;
+        };
+        candidate.stats.id.ends_with(id).then(|| candidate.candidate_type.to_string())
+    });
+    types.next().unwrap_or_else(|| "prflx".to_owned())
 }
 
 fn bitrate(bytes: u64, elapsed: Duration) -> u64 {

@@ -26,7 +26,7 @@ use crate::{
     error::EngineError,
     handler::Handler,
     inbound::{self, Media},
-    inbox::{Inbox, Notice, Overflow},
+    inbox::{Inbox, Notice, Notices, Overflow},
     message::{SessionCommand, SessionEvent},
     negotiate::Negotiation,
     options::SessionOptions,
@@ -52,7 +52,7 @@ pub(crate) struct Task {
     pub(crate) stopped: watch::Receiver<bool>,
     pub(crate) stats: watch::Sender<EngineStats>,
     pub(crate) inbox: Inbox,
-    pub(crate) notices: mpsc::Receiver<Notice>,
+    pub(crate) notices: Notices,
     pub(crate) overflow: Arc<Overflow>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) outbound: Arc<Outbound>,
@@ -75,7 +75,7 @@ struct Live {
     stopped: watch::Receiver<bool>,
     stats: watch::Sender<EngineStats>,
     inbox: Inbox,
-    notices: mpsc::Receiver<Notice>,
+    notices: Notices,
     shared: Arc<Shared>,
     outbound: Arc<Outbound>,
     negotiation: Negotiation,
@@ -90,12 +90,24 @@ struct Live {
 impl Task {
     /// Runs the session from its first socket to its last.
     pub(crate) async fn run(self, pump: Pump) {
-        let Self { id, options, events, media, mut commands, stopped, stats, inbox, notices, overflow, shared, outbound } =
-            self;
+        let Self {
+            id,
+            options,
+            events,
+            media,
+            mut commands,
+            stopped,
+            stats,
+            inbox,
+            notices,
+            overflow,
+            shared,
+            outbound,
+        } = self;
         let inner = options.runtime.clone().unwrap_or_else(|| Arc::new(TokioRuntime));
         let (runtime, gone) = Supervised::new(inner);
         let handler = Arc::new(Handler(inbox.clone()));
-        let pc = match connection::connect(&options, runtime, handler, &shared).await {
+        let pc = match Box::pin(connection::connect(&options, runtime, handler, &shared)).await {
             Ok(pc) => pc,
             Err(error) => {
                 tracing::warn!(session = id, %error, "no connection could be made");
@@ -148,7 +160,7 @@ impl Live {
                     None | Some(SessionCommand::Close) => return End::Closed,
                     Some(command) => self.command(command).await,
                 },
-                Some(notice) = self.notices.recv() => self.notice(notice).await,
+                Some(notice) = self.notices.next() => self.notice(notice).await,
                 _ = tick.tick() => self.tick().await,
             };
             if let Err(end) = step {
@@ -179,6 +191,12 @@ impl Live {
             }
             // The stack takes candidates at any time and needs no end; browsers want to be told, we do not.
             SessionCommand::EndOfCandidates => Ok(()),
+            SessionCommand::IceServers(servers) => {
+                if let Err(error) = bounded(self.pc.set_configuration(connection::configuration(&servers))).await? {
+                    tracing::warn!(session = self.id, error = %EngineError::from(error), "these servers cannot be used");
+                }
+                Ok(())
+            }
             SessionCommand::OpenChannel { label } => {
                 let opened = bounded(self.channels.open(self.pc.as_ref(), &label, &self.inbox)).await?;
                 if matches!(opened, Ok(true)) { Ok(()) } else { self.emit(SessionEvent::ChannelClosed { label }).await }
@@ -285,7 +303,7 @@ impl Live {
     }
 
     async fn drain(&mut self) -> Result<(), End> {
-        while let Ok(notice) = self.notices.try_recv() {
+        while let Some(notice) = self.notices.try_next() {
             self.notice(notice).await?;
         }
         Ok(())

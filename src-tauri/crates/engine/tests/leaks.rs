@@ -1,5 +1,7 @@
 //! Alone in its process, because it counts what the process holds.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 #[path = "engine/pair.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
 mod pair;

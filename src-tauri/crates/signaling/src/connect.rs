@@ -81,6 +81,7 @@ fn reach(error: &io::Error) -> DownReason {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => DownReason::ConnectionRefused,
         io::ErrorKind::TimedOut => DownReason::TimedOut,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => DownReason::ConnectionLost,
         _ => DownReason::Unreachable,
     }
 }

@@ -383,7 +383,6 @@ async fn a_restarted_server_finds_its_room_again() {
         }
     };
     assert_eq!(soon(down).await, DownReason::ServerStopping);
-    ann.signaling.send(None, want_offer(1)).unwrap();
 
     let _server = serve(Config { listen, ..Config::default() }).await.unwrap();
     soon(ann.until_up()).await;

@@ -80,7 +80,8 @@ async fn nobody_listening_is_told() {
 
 #[tokio::test]
 async fn a_web_server_is_no_parlor_server() {
-    let address = server().await.address();
+    let server = server().await;
+    let address = server.address();
     assert_eq!(fails(&format!("ws://{address}/healthz")).await, DownReason::NotAServer.into());
     assert_eq!(fails(&format!("ws://{address}/elsewhere")).await, DownReason::NotAServer.into());
 }
@@ -99,7 +100,8 @@ async fn a_proxy_whose_server_is_away_is_told() {
 
 #[tokio::test]
 async fn a_server_without_tls_is_told() {
-    let address = server().await.address();
+    let server = server().await;
+    let address = server.address();
     assert_eq!(fails(&format!("wss://{address}/v1/ws")).await, DownReason::TlsFailed.into());
 }
 

@@ -10,8 +10,7 @@ use std::{
 };
 
 use parlor_protocol::{
-    PeerId, RoomName, SessionState,
-    chat as wire,
+    PeerId, RoomName, SessionState, chat as wire,
     ctrl::CtrlMessage,
     media::MediaState,
     peer::{Hello, PeerBody},
@@ -77,9 +76,14 @@ pub struct Call {
 #[derive(Debug, Clone, Copy)]
 enum Signaling {
     /// Never up yet. `failed`: it was tried in vain.
-    Connecting { failed: bool },
+    Connecting {
+        failed: bool,
+    },
     Up,
-    Down { since: Instant, next: Instant },
+    Down {
+        since: Instant,
+        next: Instant,
+    },
 }
 
 impl Call {
@@ -170,9 +174,7 @@ impl Call {
         let mut tiles: Vec<ui::Tile> = self.peers.values().map(|peer| peer.view(around)).collect();
         tiles.sort_by_key(|tile| tile.tile);
         let signaling = match self.signaling {
-            Signaling::Connecting { failed } => {
-                ui::Signaling::Connecting { problem: failed.then(words::unreachable) }
-            }
+            Signaling::Connecting { failed } => ui::Signaling::Connecting { problem: failed.then(words::unreachable) },
             Signaling::Up => ui::Signaling::Up,
             Signaling::Down { since, next } => ui::Signaling::Down { since: around.ms(since), next: around.ms(next) },
         };
@@ -294,5 +296,4 @@ impl Call {
     fn engine(&mut self, session: SessionKey, command: EngineCommand) {
         self.outputs.push_back(Output::Engine { session, command });
     }
-
 }

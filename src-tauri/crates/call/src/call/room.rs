@@ -19,6 +19,8 @@ use crate::{
     words,
 };
 
+/// How many generations somebody may know of that we have forgotten.
+const MAX_LEAP: u32 = 1_000_000;
 /// How long there is to wait for an attempt that will not be made.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -173,7 +175,8 @@ impl Call {
             Unreadable::Known => self.drop_one(Why::Forged),
             Unreadable::News => {
                 // A tile that was kept for a newer run of somebody, who turns out to have another key.
-                let kept = self.peers.get(&from.peer).is_some_and(|peer| peer.address == from && peer.session.is_none());
+                let kept =
+                    self.peers.get(&from.peer).is_some_and(|peer| peer.address == from && peer.session.is_none());
                 if kept {
                     self.close(from.peer, Cause::Replaced, now);
                 }
@@ -228,7 +231,7 @@ impl Call {
         if !self.roster.contains(from) {
             return self.drop_one(Why::Flood);
         }
-        if self.roster.heard(from, self.timings.ask_again, now) {
+        if self.roster.heard(from, hello, self.timings.ask_again, now) {
             self.say_hello(from, now);
         }
         self.supersede(from, now);
@@ -280,6 +283,9 @@ impl Call {
     /// The greater side asks for an offer. It may not know of one that is on its way, or have lost what it led to.
     fn handle_want_offer(&mut self, from: Address, known: u32, now: Instant) {
         if from.peer < self.me.peer {
+            return self.drop_one(Why::Malformed);
+        }
+        if known > self.past.generation(from).saturating_add(MAX_LEAP) {
             return self.drop_one(Why::Malformed);
         }
         self.meet(from, None, now);

@@ -33,6 +33,7 @@ impl Call {
             return;
         }
         if self.peers.len() < MAX_PEERS {
+            let hello = hello.or(self.roster.hello(address));
             let peer = Peer::new(address, self.next_tile, hello, &self.timings, now);
             self.next_tile += 1;
             self.peers.insert(address.peer, peer);
@@ -66,8 +67,9 @@ impl Call {
         let known = self.past.generation(address);
         let setup = self.setup(address);
         let session = if self.me.peer < id {
-            self.past.used(address, known + 1, now);
-            Session::offering(setup, known + 1, now)
+            let generation = known.saturating_add(1);
+            self.past.used(address, generation, now);
+            Session::offering(setup, generation, now)
         } else {
             Session::waiting(setup, known, ask, now)
         };
@@ -266,7 +268,7 @@ impl Call {
                     }
                 }
                 Timer::Answer
-                | Timer::AskOffer
+                | Timer::Again
                 | Timer::Connect
                 | Timer::Offer
                 | Timer::Op
@@ -289,8 +291,7 @@ impl Call {
         }
         self.release(id, cause_code(Cause::Replaced), now);
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.status =
-                Status { state: SessionState::Closed, since: now, attempt: 0, cause: Some(Cause::Replaced) };
+            peer.status = Status { state: SessionState::Closed, since: now, attempt: 0, cause: Some(Cause::Replaced) };
             self.publish(id, now);
         }
     }

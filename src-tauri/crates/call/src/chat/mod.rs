@@ -161,12 +161,14 @@ impl Chat {
             return Err(Refusal::EmptyMessage);
         }
         let id = MessageId { instance: self.me.instance, n: self.said + 1 };
-        let body = ChatBody { id, clock: self.store.clock() + 1, sent_ms: self.wall_ms(now), name: name.to_owned(), text };
+        let body =
+            ChatBody { id, clock: self.store.clock() + 1, sent_ms: self.wall_ms(now), name: name.to_owned(), text };
         let json_body = serde_json::to_string(&body).map_err(|_| Refusal::MessageTooLong)?;
         let fields: [&[u8]; 2] = [self.room.as_str().as_bytes(), json_body.as_bytes()];
         let signature = self.identity.0.sign(Purpose::Chat, &fields);
         let signed = SignedChat { key: self.identity.0.public_key(), body: json_body, signature };
-        let wire = ChatWire::Messages { messages: vec![signed.clone()], fill: true, floor: [(id.instance, id.n)].into() };
+        let wire =
+            ChatWire::Messages { messages: vec![signed.clone()], fill: true, floor: [(id.instance, id.n)].into() };
         // Quotation marks and the like grow when JSON is put inside JSON: what counts is the size on the channel.
         if body.text.len() > MAX_TEXT_BYTES || json(&wire).is_none_or(|data| data.len() > MAX_BYTES) {
             return Err(Refusal::MessageTooLong);
@@ -210,9 +212,7 @@ impl Chat {
                         self.store.raise_floor(instance, floor, *lowest);
                     }
                 }
-                if news
-                    && let Some(link) = self.links.get_mut(&peer)
-                {
+                if news && let Some(link) = self.links.get_mut(&peer) {
                     link.have_by(now + ACKNOWLEDGE_AFTER);
                 }
             }

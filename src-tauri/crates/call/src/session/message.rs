@@ -14,8 +14,8 @@ use parlor_protocol::{
 use super::{Output, Session};
 use crate::{
     bucket::Bucket,
-    dropped::Why,
     candidates::{Trickle, ufrag},
+    dropped::Why,
     inbox::Inbox,
     negotiation::Want,
     paths::Route,
@@ -109,6 +109,12 @@ impl Session {
             return self.outputs.push_back(Output::Dropped(Why::Stale));
         }
         if !self.talk.heard.first(sequence) {
+            // Only a first offer that was not answered is said again: the answer was lost.
+            if let NegotiationBody::Description(description) = body
+                && description.kind == DescriptionKind::Offer
+            {
+                self.say_all_again(now);
+            }
             return;
         }
         match body {
@@ -209,7 +215,7 @@ impl Session {
         }
     }
 
-    /// Everything that was said once more: the other side does not know of this session.
+    /// Everything that was said once more, until the session is connected: the other side may not have it.
     pub(crate) fn say_all_again(&mut self, now: Instant) {
         if self.was_connected || !self.talk.again.take(now) {
             return;

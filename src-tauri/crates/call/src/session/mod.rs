@@ -10,8 +10,7 @@ use std::{collections::VecDeque, time::Instant};
 
 use bytes::Bytes;
 use parlor_protocol::{
-    Cause, SessionState,
-    chat, ctrl,
+    Cause, SessionState, chat, ctrl,
     ctrl::CtrlMessage,
     media::MediaState,
     negotiation::Negotiation,
@@ -22,8 +21,8 @@ use rand::{SeedableRng, rngs::SmallRng};
 
 use crate::{
     SessionKey, Timings,
-    dropped::Why,
     candidates::{Candidates, Trickle},
+    dropped::Why,
     input::EngineEvent,
     negotiation::{Negotiator, Step, Want},
     output::EngineCommand,
@@ -115,6 +114,7 @@ impl Session {
     pub(crate) fn offering(setup: Setup, generation: u32, now: Instant) -> Self {
         let mut session = Self::new(setup, true, generation, now);
         session.engine(EngineCommand::Open { peer: setup.remote.peer, first_offerer: true });
+        session.timers.set(Timer::Again, now + setup.timings.ask_again);
         session.negotiator.want(Want::PLAIN, now);
         session.advance(now);
         session
@@ -127,7 +127,7 @@ impl Session {
         if ask {
             session.outputs.push_back(Output::Signal(PeerBody::WantOffer { generation: known }));
         }
-        session.timers.set(Timer::AskOffer, now + setup.timings.ask_again);
+        session.timers.set(Timer::Again, now + setup.timings.ask_again);
         session.talk.known = known;
         session
     }
@@ -166,7 +166,7 @@ impl Session {
     /// Begins one that waited: its offer has come.
     pub(crate) fn begin(&mut self, generation: u32, now: Instant) {
         self.generation = generation;
-        self.timers.stop(Timer::AskOffer);
+        self.timers.stop(Timer::Again);
         self.engine(EngineCommand::Open { peer: self.remote.peer, first_offerer: false });
         self.set_state(SessionState::Connecting, None, now);
     }
@@ -214,7 +214,9 @@ impl Session {
             },
             EngineEvent::ChannelClosed { label } => self.handle_channel_closed(&label, now),
             EngineEvent::SendRefused { label } if label == chat::LABEL => self.outputs.push_back(Output::ChatRefused),
-            EngineEvent::SendRefused { label } => tracing::debug!(session = self.key.0, label, "a message was not sent"),
+            EngineEvent::SendRefused { label } => {
+                tracing::debug!(session = self.key.0, label, "a message was not sent")
+            }
             EngineEvent::NegotiationNeeded => self.negotiator.want(Want::PLAIN, now),
             EngineEvent::TrackStarted { role } => tracing::debug!(session = self.key.0, ?role, "media came"),
             EngineEvent::Dead { cause } => self.outputs.push_back(Output::Over(cause, None)),
@@ -277,8 +279,12 @@ impl Session {
 
     /// When to come back, and why.
     pub(crate) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        let parts =
-            [self.timers.next(), self.negotiator.poll_timeout(), self.recovery.poll_timeout(), self.paths.poll_timeout()];
+        let parts = [
+            self.timers.next(),
+            self.negotiator.poll_timeout(),
+            self.recovery.poll_timeout(),
+            self.paths.poll_timeout(),
+        ];
         parts.into_iter().flatten().min()
     }
 
@@ -287,9 +293,14 @@ impl Session {
         self.negotiator.handle_timeout(now);
         while let Some(timer) = self.timers.due(now) {
             match timer {
-                Timer::AskOffer => {
-                    self.outputs.push_back(Output::Signal(PeerBody::WantOffer { generation: self.talk.known }));
-                    self.timers.set(Timer::AskOffer, now + self.timings.ask_again);
+                Timer::Again if self.was_connected => {}
+                Timer::Again => {
+                    self.timers.set(Timer::Again, now + self.timings.ask_again);
+                    if self.generation == 0 {
+                        self.outputs.push_back(Output::Signal(PeerBody::WantOffer { generation: self.talk.known }));
+                    } else {
+                        self.say_all_again(now);
+                    }
                 }
                 Timer::Connect => self.outputs.push_back(Output::Over(Cause::ConnectTimeout, None)),
                 Timer::Answer

@@ -2,17 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use parlor_protocol::{
-    Cause, PeerId, SessionState,
-    media::TrackRole,
-};
+use parlor_protocol::{Cause, PeerId, SessionState, media::TrackRole};
 
 use crate::{Call, CallEvent, EngineCommand, LocalPeer, Output, SessionKey};
 
 /// What was seen of each node's present call.
 #[derive(Debug, Default)]
-pub(super) struct Checks {
+pub(crate) struct Checks {
     calls: BTreeMap<usize, Seen>,
+    /// How often what the runs are for came about.
+    pub(crate) tally: BTreeMap<&'static str, u32>,
 }
 
 #[derive(Debug, Default)]
@@ -27,18 +26,21 @@ struct Seen {
 }
 
 impl Checks {
-    pub(super) fn started(&mut self, node: usize) {
+    pub(crate) fn started(&mut self, node: usize) {
         self.calls.insert(node, Seen::default());
     }
 
-    pub(super) fn ended(&mut self, node: usize) {
+    pub(crate) fn ended(&mut self, node: usize) {
         self.calls.remove(&node);
     }
 
-    pub(super) fn output(&mut self, node: usize, output: &Output) -> Result<(), String> {
+    pub(crate) fn output(&mut self, node: usize, output: &Output) -> Result<(), String> {
         let Some(seen) = self.calls.get_mut(&node) else { return Ok(()) };
         if seen.left && *output != Output::ViewChanged {
             return Err(format!("{output:?} after the end"));
+        }
+        if let Some(what) = notable(output) {
+            *self.tally.entry(what).or_default() += 1;
         }
         match output {
             Output::Engine { session, command } => seen.engine(*session, command),
@@ -47,7 +49,7 @@ impl Checks {
         }
     }
 
-    pub(super) fn call(&self, node: usize, call: &Call) -> Result<(), String> {
+    pub(crate) fn call(&self, node: usize, call: &Call) -> Result<(), String> {
         let Some(seen) = self.calls.get(&node) else { return Ok(()) };
         let view = call.view();
         let peers: BTreeSet<PeerId> = view.tiles.iter().map(|tile| tile.peer).collect();
@@ -121,6 +123,25 @@ impl Seen {
             CallEvent::Notice(_) | CallEvent::Refused(_) => true,
         };
         if fine { Ok(()) } else { Err(format!("{event:?} does not follow from what was before")) }
+    }
+}
+
+/// What a run should bring about for it to be worth running.
+fn notable(output: &Output) -> Option<&'static str> {
+    match output {
+        Output::Engine { command: EngineCommand::Offer { ice_restart: true, .. }, .. } => Some("restart"),
+        Output::Engine { command: EngineCommand::Apply { rollback: true, .. }, .. } => Some("rollback in glare"),
+        Output::Engine { command: EngineCommand::Rollback { .. }, .. } => Some("rollback"),
+        Output::Event(CallEvent::SessionState(event)) => match event.state {
+            SessionState::Failed => Some("failed"),
+            SessionState::Disconnected => Some("disconnected"),
+            SessionState::Connected => Some("connected"),
+            SessionState::Closed if event.cause == Some(Cause::Replaced) => Some("replaced"),
+            SessionState::Closed if event.cause == Some(Cause::PeerLeft) => Some("left"),
+            SessionState::New | SessionState::Connecting | SessionState::Closed => None,
+        },
+        Output::Event(CallEvent::Chat { .. }) => Some("chat"),
+        Output::Engine { .. } | Output::Event(_) | Output::Signal { .. } | Output::ViewChanged => None,
     }
 }
 

@@ -6,6 +6,9 @@
 mod checks;
 mod engine;
 mod runs;
+mod scenarios;
 mod schedule;
 mod server;
 mod world;
+
+pub(crate) use checks::Checks;

@@ -1,6 +1,7 @@
 //! Thousands of runs, each from its seed.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     time::Duration,
 };
@@ -23,50 +24,81 @@ const TROUBLE: Mix = Mix { coming_and_going: 3, glare: 2, talk: 4, trouble: 4 };
 
 #[test]
 fn two_people_who_come_and_go_and_negotiate_at_once_always_find_together() {
-    for_each_seed(500, |seed| everybody_finds_together(World::new(seed, 2), COMING, 14));
+    let tally = for_each_seed(500, |seed| everybody_finds_together(World::new(seed, 2), COMING, 14));
+    tally.has(&["connected", "left", "replaced", "restart", "rollback in glare"]);
 }
 
 #[test]
 fn two_people_on_bad_networks_always_find_together() {
-    for_each_seed(400, |seed| everybody_finds_together(World::new(seed, 2), TROUBLE, 14));
+    let tally = for_each_seed(400, |seed| everybody_finds_together(World::new(seed, 2), TROUBLE, 14));
+    tally.has(&["chat", "disconnected", "failed", "restart"]);
 }
 
 #[test]
 fn two_people_whose_engines_fail_always_find_together() {
-    for_each_seed(150, |seed| {
+    let tally = for_each_seed(150, |seed| {
         let mut world = World::new(seed, 2);
         world.op_fails = 60;
         world.op_hangs = 20;
-        everybody_finds_together(world, TROUBLE, 12);
+        everybody_finds_together(world, TROUBLE, 12)
     });
+    tally.has(&["failed", "rollback"]);
 }
 
 #[test]
 fn five_people_who_come_and_go_and_negotiate_at_once_always_find_together() {
-    for_each_seed(60, |seed| everybody_finds_together(World::new(seed, 5), COMING, 24));
+    let tally = for_each_seed(60, |seed| everybody_finds_together(World::new(seed, 5), COMING, 24));
+    tally.has(&["connected", "left", "replaced", "restart", "rollback in glare"]);
 }
 
 #[test]
 fn five_people_on_bad_networks_always_find_together() {
-    for_each_seed(60, |seed| everybody_finds_together(World::new(seed, 5), TROUBLE, 24));
+    let tally = for_each_seed(60, |seed| everybody_finds_together(World::new(seed, 5), TROUBLE, 24));
+    tally.has(&["chat", "disconnected", "failed", "restart"]);
 }
 
-/// Runs seeds from 1, or the one that is asked for.
-fn for_each_seed(runs: u64, run: impl Fn(u64)) {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let seeds = match number("PARLOR_SIM_SEED") {
-        Some(seed) => seed..=seed,
-        None => 1..=number("PARLOR_SIM_RUNS").unwrap_or(runs),
-    };
-    for seed in seeds {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(seed))) {
-            eprintln!("failed with PARLOR_SIM_SEED={seed}");
-            resume_unwind(panic);
+/// What came about in all runs of a test.
+#[derive(Default)]
+struct Tally {
+    counts: BTreeMap<&'static str, u32>,
+    /// One seed alone proves nothing about the mix.
+    whole: bool,
+}
+
+impl Tally {
+    /// Checks that the runs brought about what they are for.
+    fn has(&self, wanted: &[&str]) {
+        eprintln!("{:?}", self.counts);
+        for what in wanted.iter().filter(|_| self.whole) {
+            assert!(self.counts.get(what).is_some_and(|count| *count >= 10), "{what} came about too rarely");
         }
     }
 }
 
-fn everybody_finds_together(mut world: World, mix: Mix, actions: usize) {
+/// Runs seeds from 1, or the one that is asked for.
+fn for_each_seed(runs: u64, run: impl Fn(u64) -> World) -> Tally {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let replay = number("PARLOR_SIM_SEED");
+    let seeds = match replay {
+        Some(seed) => seed..=seed,
+        None => 1..=number("PARLOR_SIM_RUNS").unwrap_or(runs),
+    };
+    let mut tally = Tally { whole: replay.is_none() && seeds.clone().count() >= 50, ..Tally::default() };
+    for seed in seeds {
+        match catch_unwind(AssertUnwindSafe(|| run(seed))) {
+            Ok(world) => {
+                world.checks.tally.iter().for_each(|(what, n)| *tally.counts.entry(what).or_default() += n);
+            }
+            Err(panic) => {
+                eprintln!("failed with PARLOR_SIM_SEED={seed}");
+                resume_unwind(panic);
+            }
+        }
+    }
+    tally
+}
+
+fn everybody_finds_together(mut world: World, mix: Mix, actions: usize) -> World {
     let schedule = draw(&mut world, mix, actions, Duration::from_secs(25));
     perform(&mut world, &schedule, CALM);
     check_connected(&world);
@@ -76,6 +108,7 @@ fn everybody_finds_together(mut world: World, mix: Mix, actions: usize) {
     if world.offers() != offers {
         world.fail("something negotiates although nothing happens");
     }
+    world
 }
 
 fn views(world: &World) -> Vec<RoomView> {

@@ -17,11 +17,20 @@ pub(super) enum Action {
     Kill(usize),
     Leave(usize),
     NetworkChanged(usize),
-    Offline { node: usize, millis: u64 },
-    Path { a: usize, b: usize, millis: u64 },
+    Offline {
+        node: usize,
+        millis: u64,
+    },
+    Path {
+        a: usize,
+        b: usize,
+        millis: u64,
+    },
     Renegotiate(usize),
     Say(usize),
-    Server { millis: u64 },
+    Server {
+        millis: u64,
+    },
     SetMedia(usize),
 }
 
@@ -38,9 +47,8 @@ pub(super) struct Mix {
 pub(super) fn draw(world: &mut World, mix: Mix, actions: usize, over: Duration) -> Vec<(Duration, Action)> {
     let nodes = world.nodes.len();
     let most = u64::try_from(over.as_millis()).unwrap_or(u64::MAX);
-    let mut schedule: Vec<(Duration, Action)> = (0..nodes)
-        .map(|node| (Duration::from_millis(world.rng.random_range(0..3000)), Action::Join(node)))
-        .collect();
+    let mut schedule: Vec<(Duration, Action)> =
+        (0..nodes).map(|node| (Duration::from_millis(world.rng.random_range(0..3000)), Action::Join(node))).collect();
     for _ in 0..actions {
         let at = Duration::from_millis(world.rng.random_range(0..most));
         let action = one(world, mix);

@@ -17,7 +17,8 @@ use parlor_protocol::{
 
 use super::origin;
 use crate::{
-    Call, CallConfig, CallEvent, Command, EngineCommand, EngineEvent, Input, Output, SessionKey, SignalingInput, Timings,
+    Call, CallConfig, CallEvent, Command, EngineCommand, EngineEvent, Input, Output, SessionKey, SignalingInput,
+    Timings,
 };
 
 /// A call, and one other peer that the test speaks for.

@@ -325,11 +325,8 @@ fn nobody_can_take_anothers_run() {
 fn nobody_can_wear_the_clock_out() {
     let mut room = Room::new(2);
     room.open(0, 1);
-    let evil = ChatWire::Messages {
-        messages: vec![sign(&setup(0, 0), 1, u64::MAX, "x")],
-        fill: true,
-        floor: BTreeMap::new(),
-    };
+    let evil =
+        ChatWire::Messages { messages: vec![sign(&setup(0, 0), 1, u64::MAX, "x")], fill: true, floor: BTreeMap::new() };
     let (from, now) = (room.peer(0), room.now);
     room.chats[1].receive(from, &json(&evil).unwrap(), now);
     room.say(1, "still here");

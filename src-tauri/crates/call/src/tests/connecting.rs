@@ -95,7 +95,7 @@ fn a_connection_whose_ctrl_never_opens_fails_too() {
     let mut bench = Bench::lesser().met();
     bench.exchange(1);
     bench.engine(EngineEvent::Connection(Connected));
-    bench.seconds(21.0);
+    bench.seconds(20.1);
     assert_eq!(bench.state(), Some(Failed));
     assert!(bench.disconnects().is_empty());
 }
@@ -114,7 +114,7 @@ fn who_is_asked_for_an_offer_that_is_on_its_way_says_it_again() {
     let op = bench.offer_op().unwrap();
     bench.engine(EngineEvent::Description { op, description: offer("mine") });
     bench.engine(EngineEvent::Candidate(candidate("mine")));
-    bench.seconds(3.0);
+    bench.seconds(1.5);
     bench.take();
     bench.message(PeerBody::WantOffer { generation: 0 });
     assert_eq!(bench.said(&NegotiationBody::Description(offer("mine"))), 1);
@@ -167,8 +167,7 @@ fn candidates_that_the_engine_finds_first_go_out_after_the_offer() {
     assert!(bench.steps().is_empty());
     bench.engine(EngineEvent::Description { op: 1, description: offer("mine") });
     let bodies: Vec<_> = bench.steps().iter().map(|step| &step.body).collect();
-    let expected =
-        [&NegotiationBody::Description(offer("mine")), &NegotiationBody::Candidate(candidate("mine"))];
+    let expected = [&NegotiationBody::Description(offer("mine")), &NegotiationBody::Candidate(candidate("mine"))];
     assert_eq!(bodies, expected);
 }
 
@@ -226,6 +225,7 @@ fn a_first_exchange_that_fails_fails_the_session_and_another_is_tried() {
 #[test]
 fn retry_makes_a_new_session_of_the_next_generation() {
     let mut bench = Bench::lesser().met();
+    bench.engine(EngineEvent::Description { op: 1, description: offer("mine") });
     bench.seconds(20.1);
     bench.command(Command::Retry(bench.other.peer));
     assert_eq!((bench.tile().state, bench.tile().row), (New, New));

@@ -66,8 +66,7 @@ fn what_comes_late_from_somebody_who_left_makes_no_session() {
     let mut bench = Bench::greater().connected();
     bench.ctrl(&CtrlMessage::Bye);
     bench.take();
-    let candidate =
-        Candidate { candidate: "candidate:1".to_owned(), mid: "0".to_owned(), ufrag: "theirs".to_owned() };
+    let candidate = Candidate { candidate: "candidate:1".to_owned(), mid: "0".to_owned(), ufrag: "theirs".to_owned() };
     bench.say(1, NegotiationBody::Candidate(candidate));
     bench.say(2, NegotiationBody::Description(offer("late")));
     bench.message(PeerBody::WantOffer { generation: 1 });

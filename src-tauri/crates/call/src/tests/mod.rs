@@ -5,6 +5,7 @@ mod connecting;
 mod disconnecting;
 mod hostile;
 mod leaving;
+mod nonsense;
 mod recovering;
 mod roster;
 mod telling;

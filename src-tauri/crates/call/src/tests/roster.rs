@@ -82,8 +82,10 @@ fn a_newer_run_takes_the_place_of_the_older_on_the_same_tile() {
 #[test]
 fn a_late_leave_of_the_older_run_does_not_touch_the_newer() {
     let mut bench = Bench::lesser().connected();
+    bench.take();
     let old = restarted(&mut bench);
     bench.hello();
+    bench.exchange(1);
     bench.seconds(5.0);
     for reason in [LeaveReason::Left, LeaveReason::Lost] {
         bench.signaling(SignalingInput::PeerLeft { address: old, reason });

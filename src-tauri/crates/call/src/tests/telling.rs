@@ -130,11 +130,11 @@ fn an_empty_and_an_endless_message_are_refused() {
     for (text, refusal) in [
         (" \n".to_owned(), Refusal::EmptyMessage),
         ("x".repeat(20_000), Refusal::MessageTooLong),
-        ("\"".repeat(16_000), Refusal::MessageTooLong),
+        ("\"".repeat(16_384), Refusal::MessageTooLong),
     ] {
         bench.take();
         bench.command(Command::Chat { text });
-        assert_eq!(bench.events(), [&CallEvent::Refused(refusal)]);
+        assert!(bench.events() == [&CallEvent::Refused(refusal)]);
     }
     assert!(bench.call.view().chat.messages.is_empty());
 }

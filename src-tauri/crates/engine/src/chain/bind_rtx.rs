@@ -86,3 +86,56 @@ impl<I: Interceptor> Protocol<TaggedPacket, TaggedPacket, ()> for BindRtx<I> {
         self.0.close()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rtc::{
+        interceptor::{
+            NackResponderBuilder, Packet, RTCPFeedback, RTPHeaderExtension, Registry, Slot, TwccSenderBuilder,
+        },
+        rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers},
+        rtp,
+        shared::TransportContext,
+    };
+
+    use super::*;
+
+    fn stream() -> StreamInfo {
+        StreamInfo {
+            ssrc: 1,
+            ssrc_rtx: Some(2),
+            payload_type: 96,
+            payload_type_rtx: Some(97),
+            rtp_header_extensions: vec![RTPHeaderExtension {
+                uri: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01".to_owned(),
+                id: 3,
+            }],
+            rtcp_feedback: vec![RTCPFeedback { typ: "nack".to_owned(), parameter: String::new() }],
+            ..StreamInfo::default()
+        }
+    }
+
+    fn tagged(packet: Packet) -> TaggedPacket {
+        TaggedPacket { now: Instant::now(), transport: TransportContext::default(), message: packet.into() }
+    }
+
+    #[test]
+    fn retransmissions_are_numbered_like_every_packet_on_the_wire() {
+        let mut chain = Registry::new()
+            .with(Slot::TwccSender, BindRtx::new(TwccSenderBuilder::new().build()))
+            .with(Slot::NackResponder, NackResponderBuilder::new().build())
+            .build();
+        chain.bind_local_stream(&stream());
+        let header = rtp::Header { version: 2, ssrc: 1, payload_type: 96, sequence_number: 7, ..Default::default() };
+        chain.handle_write(tagged(Packet::Rtp(rtp::Packet { header, payload: vec![1].into() }))).unwrap();
+        let nack = TransportLayerNack { sender_ssrc: 9, media_ssrc: 1, nacks: nack_pairs_from_sequence_numbers(&[7]) };
+        chain.handle_read(tagged(Packet::Rtcp(vec![Box::new(nack)]))).unwrap();
+
+        let mut numbers = Vec::new();
+        while let Some(packet) = chain.poll_write() {
+            let Packet::Rtp(rtp) = packet.message.packet else { continue };
+            numbers.push((rtp.header.ssrc, rtp.header.get_extension(3).map(|number| number.to_vec())));
+        }
+        assert_eq!(numbers, [(1, Some(vec![0, 0])), (2, Some(vec![0, 1]))]);
+    }
+}

@@ -82,3 +82,68 @@ impl BandwidthEstimator for Estimator {
         self.gcc.stats()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rtc::rtcp::transport_feedbacks::cc_feedback_report::Ecn;
+
+    use super::*;
+    use crate::{inbox::Inbox, outbound};
+
+    /// Runs for so many seconds at a bitrate that the path carries with ease.
+    fn run(estimator: &mut Estimator, start: Instant, seconds: u64, bits_per_second: usize) -> Instant {
+        let mut id = 0;
+        for tick in 0..seconds * 20 {
+            let at = start + Duration::from_millis(tick * 50);
+            let size = bits_per_second / 8 / 20 / 5;
+            let reports: Vec<PacketReport> = (0..5)
+                .map(|n| {
+                    id += 1;
+                    let since = Duration::from_millis(tick * 50 + n * 10);
+                    PacketReport {
+                        ssrc: 1,
+                        id,
+                        rtp_sequence_number: 0,
+                        is_twcc: true,
+                        twcc_sequence_number: 0,
+                        size,
+                        arrived: true,
+                        departure: start + since,
+                        arrival: Some(since),
+                        ecn: Ecn::NotEct,
+                    }
+                })
+                .collect();
+            estimator.on_reports(at + Duration::from_millis(50), &reports);
+        }
+        start + Duration::from_secs(seconds)
+    }
+
+    fn estimator() -> (Estimator, Arc<Shared>) {
+        let rates = Rates::default();
+        let shared = Arc::new(Shared::new(outbound::streams(), rates.start, Inbox::new().0));
+        (Estimator::new(rates, Arc::clone(&shared)), shared)
+    }
+
+    #[test]
+    fn with_little_to_send_the_estimate_stays_at_the_start() {
+        let (mut estimator, shared) = estimator();
+        run(&mut estimator, Instant::now(), 30, 40_000);
+        assert_eq!(shared.estimate(), 800_000);
+    }
+
+    #[test]
+    fn the_estimate_climbs_with_what_arrives_and_no_further_than_half_again() {
+        let (mut estimator, shared) = estimator();
+        run(&mut estimator, Instant::now(), 30, 1_000_000);
+        assert!((1_400_000..=1_700_000).contains(&shared.estimate()), "{}", shared.estimate());
+    }
+
+    #[test]
+    fn what_was_proven_counts_for_a_while() {
+        let (mut estimator, shared) = estimator();
+        let now = run(&mut estimator, Instant::now(), 30, 2_000_000);
+        run(&mut estimator, now, 5, 40_000);
+        assert!(shared.estimate() > 2_000_000, "{}", shared.estimate());
+    }
+}

@@ -211,3 +211,64 @@ impl Interceptor for Nack {
     fn bind_local_stream(&mut self, _info: &StreamInfo) {}
     fn unbind_local_stream(&mut self, _info: &StreamInfo) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTT: Duration = Duration::from_millis(20);
+
+    fn log(sequences: &[u16], now: Instant) -> Log {
+        let mut log = Log::default();
+        sequences.iter().for_each(|sequence| log.came(*sequence, now));
+        log
+    }
+
+    #[test]
+    fn a_packet_that_was_overtaken_is_not_asked_for() {
+        let now = Instant::now();
+        let mut log = log(&[1, 3, 2, 4], now);
+        assert!(log.due(RTT, now + PATIENCE).is_empty());
+    }
+
+    #[test]
+    fn a_missing_packet_is_asked_for_after_some_patience() {
+        let now = Instant::now();
+        let mut log = log(&[1, 3], now);
+        assert!(log.due(RTT, now).is_empty());
+        assert_eq!(log.due(RTT, now + PATIENCE), [2]);
+    }
+
+    #[test]
+    fn three_newer_packets_end_the_patience() {
+        let now = Instant::now();
+        let mut log = log(&[1, 3, 4, 5], now);
+        assert_eq!(log.due(RTT, now), [2]);
+    }
+
+    #[test]
+    fn a_packet_is_asked_for_five_times_at_most() {
+        let now = Instant::now();
+        let mut log = log(&[1, 3], now);
+        let asked = (0..GIVE_UP.as_millis()).filter(|ms| {
+            let at = now + Duration::from_millis(u64::try_from(*ms).unwrap());
+            !log.due(RTT, at).is_empty()
+        });
+        assert_eq!(asked.count(), usize::from(TRIES));
+        assert!(log.missing.is_empty());
+    }
+
+    #[test]
+    fn numbers_that_begin_anew_leave_no_gap() {
+        let now = Instant::now();
+        let mut log = log(&[65_534, 1], now);
+        assert_eq!(log.due(RTT, now + PATIENCE), [65_535, 0]);
+    }
+
+    #[test]
+    fn a_leap_is_a_new_start() {
+        let now = Instant::now();
+        let mut log = log(&[1, 5_000], now);
+        assert!(log.due(RTT, now + PATIENCE).is_empty());
+    }
+}

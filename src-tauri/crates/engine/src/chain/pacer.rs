@@ -176,3 +176,94 @@ impl Interceptor for Pacer {
     fn bind_remote_stream(&mut self, _info: &StreamInfo) {}
     fn unbind_remote_stream(&mut self, _info: &StreamInfo) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use parlor_protocol::media::TrackRole;
+    use rtc::{interceptor::AttributedPacket, shared::TransportContext};
+
+    use super::*;
+    use crate::{inbox::Inbox, outbound};
+
+    fn pacer() -> (Pacer, Arc<Shared>) {
+        let shared = Arc::new(Shared::new(outbound::streams(), 800_000, Inbox::new().0));
+        (Pacer::new(800_000, Arc::clone(&shared)), shared)
+    }
+
+    fn packet(ssrc: u32, bytes: usize, now: Instant) -> TaggedPacket {
+        let header = rtp::Header { version: 2, ssrc, ..Default::default() };
+        let rtp = rtp::Packet { header, payload: vec![0; bytes].into() };
+        TaggedPacket { now, transport: TransportContext::default(), message: AttributedPacket::new(Packet::Rtp(rtp)) }
+    }
+
+    fn ssrc(shared: &Shared, role: TrackRole) -> u32 {
+        shared.streams()[role as usize].ssrc
+    }
+
+    fn sent(pacer: &mut Pacer) -> Vec<u32> {
+        std::iter::from_fn(|| pacer.poll_write())
+            .filter_map(|packet| {
+                let Packet::Rtp(rtp) = packet.message.packet else { return None };
+                Some(rtp.header.ssrc)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn pictures_leave_at_two_and_a_half_times_the_estimate() {
+        let (mut pacer, shared) = pacer();
+        let start = Instant::now();
+        let camera = ssrc(&shared, TrackRole::Camera);
+        for _ in 0..100 {
+            pacer.handle_write(packet(camera, 1188, start)).unwrap();
+        }
+        let mut count = sent(&mut pacer).len();
+        while let Some(due) = pacer.poll_timeout() {
+            if due > start + Duration::from_millis(200) {
+                break;
+            }
+            pacer.handle_timeout(due).unwrap();
+            count += sent(&mut pacer).len();
+        }
+        // 2 Mbit/s in packets of 9600 bits, and the burst.
+        assert!((41..=47).contains(&count), "{count}");
+    }
+
+    #[test]
+    fn sound_leaves_at_once_and_retransmissions_before_pictures() {
+        let (mut pacer, shared) = pacer();
+        let start = Instant::now();
+        let (camera, microphone) = (ssrc(&shared, TrackRole::Camera), ssrc(&shared, TrackRole::Microphone));
+        for _ in 0..10 {
+            pacer.handle_write(packet(camera, 1188, start)).unwrap();
+        }
+        sent(&mut pacer);
+        let mut again = packet(77, 1188, start);
+        again.message.add(Attribute::Retransmission);
+        pacer.handle_write(again).unwrap();
+        pacer.handle_write(packet(microphone, 100, start)).unwrap();
+        assert_eq!(sent(&mut pacer), [microphone]);
+        pacer.handle_timeout(start + Duration::from_millis(6)).unwrap();
+        assert_eq!(sent(&mut pacer).first(), Some(&77));
+    }
+
+    #[test]
+    fn the_queue_is_told_and_limited() {
+        let (mut pacer, shared) = pacer();
+        let start = Instant::now();
+        let camera = ssrc(&shared, TrackRole::Camera);
+        for _ in 0..1000 {
+            pacer.handle_write(packet(camera, 1188, start)).unwrap();
+        }
+        assert!(shared.queue() > Duration::from_millis(900) && shared.queue() < Duration::from_millis(1100));
+        assert!(shared.send_dropped.load(Relaxed) > 700);
+    }
+
+    #[test]
+    fn an_idle_pacer_wants_no_timer() {
+        let (mut pacer, shared) = pacer();
+        let now = Instant::now();
+        pacer.handle_write(packet(ssrc(&shared, TrackRole::Camera), 100, now)).unwrap();
+        assert_eq!(pacer.poll_timeout(), None);
+    }
+}

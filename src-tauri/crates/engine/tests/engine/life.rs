@@ -11,9 +11,7 @@ use std::{
 use parlor_engine::{EngineError, Runtime, Session, SessionCommand, SessionEvent, SessionOptions};
 use parlor_protocol::Cause;
 use tokio::{sync::mpsc, task::AbortHandle};
-use webrtc::runtime::{
-    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, TokioRuntime,
-};
+use webrtc::runtime::{AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, TokioRuntime};
 
 use crate::pair::Side;
 

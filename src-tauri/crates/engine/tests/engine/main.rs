@@ -1,5 +1,7 @@
 //! Two sessions in one process, wired to each other over the loopback interface.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 mod channels;
 mod connect;
 mod descriptions;

@@ -98,6 +98,7 @@ struct Inlet {
 impl Port for Inlet {
     const DIRECTION: Direction = Direction::Capture;
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "cpal may add kinds of samples")]
     fn open(&mut self, device: &Device, watch: Watch) -> Result<Stream, Error> {
         let (config, format) = device::config(device, Direction::Capture, 10)?;
         let resampler = Resampler::new(config.sample_rate, RATE)
@@ -116,7 +117,6 @@ impl Port for Inlet {
             SampleFormat::U64 => stream::<u64>(device, config, producer, watch),
             SampleFormat::F32 => stream::<f32>(device, config, producer, watch),
             SampleFormat::F64 => stream::<f64>(device, config, producer, watch),
-            #[allow(clippy::wildcard_enum_match_arm, reason = "cpal may add kinds")]
             other => Err(Error::with_message(ErrorKind::UnsupportedConfig, format!("samples of kind {other}"))),
         }?;
         // When full, the worker is gone or has enough to choose from: the stream is closed soon.

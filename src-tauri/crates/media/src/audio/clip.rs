@@ -51,6 +51,7 @@ pub(crate) fn mono(path: &Path) -> Result<(Vec<f32>, u32), Fault> {
     Ok((mono, spec.sample_rate))
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "the others are told in the system's words")]
 fn refusal(path: &Path, error: &hound::Error) -> Fault {
     match error {
         hound::Error::IoError(io) => match io.kind() {
@@ -61,7 +62,6 @@ fn refusal(path: &Path, error: &hound::Error) -> Fault {
                 Fault::new(DeviceTrouble::Denied, format!("{}: the system does not let us read it", path.display()))
             }
             ErrorKind::UnexpectedEof => failed(path, &"the file ends before its sound begins"),
-            #[allow(clippy::wildcard_enum_match_arm, reason = "the others are told in the system's words")]
             _ => failed(path, io),
         },
         hound::Error::FormatError(why) => failed(path, &format!("not a WAV file that can be played ({why})")),

@@ -80,12 +80,12 @@ pub(crate) fn config(
 }
 
 /// What an error of the sound system means to people.
+#[allow(clippy::wildcard_enum_match_arm, reason = "cpal may add kinds, and all others are failures")]
 pub(crate) fn fault(error: &cpal::Error) -> Fault {
     let trouble = match error.kind() {
         ErrorKind::DeviceBusy => DeviceTrouble::Busy,
         ErrorKind::DeviceNotAvailable => DeviceTrouble::Missing,
         ErrorKind::PermissionDenied => DeviceTrouble::Denied,
-        #[allow(clippy::wildcard_enum_match_arm, reason = "cpal may add kinds, and all others are failures")]
         _ => DeviceTrouble::Failed,
     };
     Fault::new(trouble, error.to_string())

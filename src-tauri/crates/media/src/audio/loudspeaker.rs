@@ -177,6 +177,7 @@ struct Outlet {
 impl Port for Outlet {
     const DIRECTION: Direction = Direction::Playback;
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "cpal may add kinds of samples")]
     fn open(&mut self, device: &Device, watch: Watch) -> Result<Stream, Error> {
         let (config, format) = device::config(device, Direction::Playback, CALLBACK_MS)?;
         let rate = config.sample_rate;
@@ -198,7 +199,6 @@ impl Port for Outlet {
             SampleFormat::U64 => stream::<u64>(device, config, tap),
             SampleFormat::F32 => stream::<f32>(device, config, tap),
             SampleFormat::F64 => stream::<f64>(device, config, tap),
-            #[allow(clippy::wildcard_enum_match_arm, reason = "cpal may add kinds")]
             other => Err(Error::with_message(ErrorKind::UnsupportedConfig, format!("samples of kind {other}"))),
         }?;
         let free = ring.slots();

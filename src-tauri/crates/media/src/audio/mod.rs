@@ -51,5 +51,5 @@ const FRAME_TIME: Duration = Duration::from_millis(10);
 
 /// So many samples as time.
 fn time(samples: usize) -> Duration {
-    Duration::from_nanos(samples as u64 * 1_000_000_000 / u64::from(RATE))
+    Duration::from_micros((samples as u64).saturating_mul(1_000_000) / u64::from(RATE))
 }

@@ -185,7 +185,9 @@ impl Playout {
             return;
         }
         let late = self.delay.arrived(timestamp, arrived);
-        if self.state == State::Playing && self.stalled == 0 && timestamp >= self.next {
+        // Further ahead is no delay: the sender paused, or makes fun of us.
+        if self.state == State::Playing && self.stalled == 0 && (0..i64::from(RATE)).contains(&(timestamp - self.next))
+        {
             let since = self.pulled.map_or(Duration::ZERO, |pulled| arrived.saturating_duration_since(pulled));
             let wait = ms(time((timestamp - self.next) as usize + self.tape.ahead())) - ms(since.min(FRAME_TIME));
             self.measured += (wait + ms(late) - self.measured) * SMOOTH;

@@ -141,17 +141,17 @@ impl Worker {
         let wishes = Arc::clone(&self.wishes);
         loop {
             let repeat = self.repeat_at(&slot);
-            tokio::select! {
-                changed = slot.changed() => if changed.is_err() {
-                    return;
+            let fresh = tokio::select! {
+                changed = slot.changed() => match changed {
+                    Ok(()) => true,
+                    Err(_) => return,
                 },
-                () = wishes.news.notified() => {}
-                () = sleep_until(repeat) => {}
-            }
+                () = wishes.news.notified() => false,
+                () = sleep_until(repeat) => false,
+            };
             if wishes.stopped.load(Ordering::Acquire) {
                 return;
             }
-            let fresh = slot.has_changed().unwrap_or(false);
             let picture = slot.borrow_and_update().clone();
             let Some(picture) = picture else { continue };
             if self.frames.receiver_count() == 0 {

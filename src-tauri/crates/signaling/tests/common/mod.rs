@@ -177,13 +177,12 @@ impl Proxy {
 
 async fn forward(mut near: TcpStream, server: SocketAddr, mut line: watch::Receiver<Line>) {
     let mut far = TcpStream::connect(server).await.unwrap();
-    tokio::select! {
-        _ = copy_bidirectional(&mut near, &mut far) => {}
-        frozen = line.wait_for(|line| *line == Line::Frozen) => {
-            let frozen = frozen.is_ok();
-            if frozen {
-                std::future::pending::<()>().await;
-            }
-        }
+    let frozen = tokio::select! {
+        _ = copy_bidirectional(&mut near, &mut far) => false,
+        frozen = line.wait_for(|line| *line == Line::Frozen) => frozen.is_ok(),
+    };
+    if frozen {
+        // Holds both ends, in silence.
+        std::future::pending::<()>().await;
     }
 }

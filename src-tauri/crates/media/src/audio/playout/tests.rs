@@ -293,6 +293,20 @@ fn stereo_and_other_lengths_are_played() {
     }
 }
 
+#[test]
+fn timestamps_that_leap_are_endured() {
+    let packets = tone(50);
+    let (mut playout, start) = (Playout::new().unwrap(), Instant::now());
+    for n in 0..5_000u32 {
+        let payload = packets[n as usize % packets.len()].clone();
+        let timestamp = n.wrapping_mul(i32::MAX as u32);
+        playout.push(RtpReceived { sequence: n as u16, timestamp, marker: false, payload }, start + PACKET_TIME * n);
+        playout.pull(&mut SILENCE.clone(), start + PACKET_TIME * n);
+    }
+    // Nothing overflows, and the delay shown is no more than the window in which lateness is measured.
+    assert!(playout.stats().buffer_ms <= 2_000.0, "{:?}", playout.stats());
+}
+
 proptest! {
     #[test]
     fn no_packets_whatever_break_it(

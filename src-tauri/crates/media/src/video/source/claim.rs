@@ -23,7 +23,8 @@ impl Claim {
     pub(super) fn take(index: u32, patience: Duration) -> Option<Self> {
         let wait = RELEASED.wait_timeout_while(held(), patience, |held| held.contains(&index));
         let (mut held, _) = wait.unwrap_or_else(PoisonError::into_inner);
-        held.insert(index).then_some(Self { index })
+        // Not made before it is certain: dropping it gives the device up.
+        held.insert(index).then(|| Self { index })
     }
 }
 

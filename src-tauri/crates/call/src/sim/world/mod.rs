@@ -1,5 +1,9 @@
 //! The world: nodes, paths, the room server, and the clock that only moves when something happens.
 
+mod notes;
+mod paths;
+mod signaling;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     time::{Duration, Instant},
@@ -7,11 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use parlor_identity::{Identity, ProfileSecret};
-use parlor_protocol::{
-    InstanceId, PeerId,
-    media::MediaState,
-    signal::{Address, LeaveReason, Member},
-};
+use parlor_protocol::{InstanceId, PeerId, media::MediaState, signal::Address};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::{
@@ -20,8 +20,8 @@ use super::{
     server::{Server, ToServer, Wire},
 };
 use crate::{
-    Call, CallConfig, Command, EngineCommand, EngineEvent, Input, Output, SessionKey, SignalingInput,
-    Timings, candidates::ufrag, tests::origin,
+    Call, CallConfig, Command, EngineCommand, EngineEvent, Input, Output, SessionKey, SignalingInput, Timings,
+    tests::origin,
 };
 
 /// When connections look at their paths.
@@ -155,7 +155,7 @@ impl World {
     /// Says goodbye and ends.
     pub(super) fn leave(&mut self, node: usize) {
         self.command(node, Command::Leave);
-        self.to_server(node, ToServer::Leave);
+        self.tell_server(node, ToServer::Leave);
         self.nodes[node].call = None;
         self.checks.ended(node);
         self.nodes[node].wire.up = false;
@@ -185,7 +185,7 @@ impl World {
         let run = self.nodes[node].run;
         let ids: Vec<PcId> = self.pcs.keys().filter(|id| id.0 == node && id.1 == run).copied().collect();
         for id in ids {
-            self.from_pc(id, event.clone());
+            self.pc_says(id, event.clone());
         }
     }
 
@@ -292,12 +292,12 @@ impl World {
         match happening {
             Happening::Connect { node, run } => self.connect(node, run),
             Happening::Deliver { to, label, data } => {
-                self.from_pc(to, EngineEvent::ChannelMessage { label: label.to_owned(), data });
+                self.pc_says(to, EngineEvent::ChannelMessage { label: label.to_owned(), data });
             }
             Happening::Op { pc, command } => self.carry_out(pc, command),
             Happening::ChannelsClosed { pc } => {
                 for label in ["ctrl", "chat"] {
-                    self.from_pc(pc, EngineEvent::ChannelClosed { label: label.to_owned() });
+                    self.pc_says(pc, EngineEvent::ChannelClosed { label: label.to_owned() });
                 }
             }
             Happening::Tick => self.tick(),
@@ -318,196 +318,9 @@ impl World {
         }
     }
 
-    // --- Signaling ---
-
-    fn connect(&mut self, node: usize, run: u32) {
-        if self.nodes[node].run != run || self.nodes[node].call.is_none() || self.nodes[node].wire.up {
-            return;
-        }
-        self.nodes[node].wire.number += 1;
-        if !self.server_up || !self.nodes[node].online {
-            return self.wire_is_down(node);
-        }
-        let member = Member { address: self.address(node), key: self.identity(node).public_key() };
-        self.nodes[node].wire.up = true;
-        self.to_server_now(node, ToServer::Join(member));
-    }
-
-    fn wire_is_up(&mut self, node: usize) {
-        self.nodes[node].wire.tries = 0;
-        for message in std::mem::take(&mut self.nodes[node].wire.waiting) {
-            self.to_server_now(node, message);
-        }
-    }
-
-    fn wire_is_down(&mut self, node: usize) {
-        let retry_in = self.nodes[node].wire.backoff();
-        self.nodes[node].wire.tries += 1;
-        let run = self.nodes[node].run;
-        self.at(retry_in + Duration::from_millis(1), Happening::Connect { node, run });
-        self.input(node, Input::Signaling(SignalingInput::Down { retry_in }));
-    }
-
-    fn drop_wire(&mut self, node: usize) {
-        if !std::mem::take(&mut self.nodes[node].wire.up) {
-            return;
-        }
-        self.nodes[node].wire.number += 1;
-        if self.server_up {
-            let said = self.server.gone(node, LeaveReason::Lost);
-            self.say(said);
-        }
-        if self.nodes[node].call.is_some() {
-            self.wire_is_down(node);
-        }
-    }
-
-    fn reconnect(&mut self, node: usize) {
-        self.nodes[node].wire.tries = 0;
-        let run = self.nodes[node].run;
-        self.at(Duration::ZERO, Happening::Connect { node, run });
-    }
-
-    fn to_server(&mut self, node: usize, message: ToServer) {
-        if self.nodes[node].wire.up {
-            self.to_server_now(node, message);
-        } else {
-            self.nodes[node].wire.keep(message);
-        }
-    }
-
-    fn to_server_now(&mut self, node: usize, message: ToServer) {
-        let wait = self.trip();
-        let wire = &mut self.nodes[node].wire;
-        wire.last_out = wire.last_out.max(self.now + wait);
-        let (wait, number) = (wire.last_out - self.now, wire.number);
-        self.at(wait, Happening::ToServer { node, number, message });
-    }
-
-    fn say(&mut self, said: Vec<(usize, SignalingInput)>) {
-        for (node, input) in said {
-            let input = self.seal(node, input);
-            let wait = self.trip();
-            let wire = &mut self.nodes[node].wire;
-            wire.last_in = wire.last_in.max(self.now + wait);
-            let (wait, number) = (wire.last_in - self.now, wire.number);
-            self.at(wait, Happening::ToClient { node, number, input });
-        }
-    }
-
-    fn seal(&self, to: usize, input: SignalingInput) -> SignalingInput {
-        let SignalingInput::Message { from, .. } = &input else { return input };
-        let sender = (0..self.nodes.len()).find(|node| self.peer(*node) == from.peer);
-        let wrong = |node: usize| self.nodes[node].key_is_wrong;
-        if sender.is_some_and(|sender| wrong(sender) != wrong(to)) {
-            return SignalingInput::Unreadable { from: *from };
-        }
-        input
-    }
-
-    // --- Connections ---
-
-    fn tick(&mut self) {
-        self.at(TICK, Happening::Tick);
-        let owners: BTreeMap<String, PcId> =
-            self.pcs.iter().filter_map(|(id, pc)| pc.local.clone().map(|ufrag| (ufrag, *id))).collect();
-        let ids: Vec<PcId> = self.pcs.keys().copied().collect();
-        for id in ids {
-            let up = self.partner(id, &owners);
-            let now = self.now;
-            let Some(pc) = self.pcs.get_mut(&id) else { continue };
-            if let Some(state) = pc.tick(up.is_some(), now) {
-                self.from_pc(id, EngineEvent::Connection(state));
-            }
-            if let Some(partner) = up {
-                self.flow(id, partner);
-            }
-        }
-    }
-
-    /// The other end, if the two can hear each other.
-    fn partner(&self, id: PcId, owners: &BTreeMap<String, PcId>) -> Option<PcId> {
-        let pc = self.pcs.get(&id)?;
-        let partner = *owners.get(pc.remote.as_ref()?)?;
-        let other = self.pcs.get(&partner)?;
-        let fits = other.remote == pc.local && (pc.reachable || other.reachable);
-        let path = (id.0.min(partner.0), id.0.max(partner.0));
-        (fits && !self.cut.contains(&path)).then_some(partner)
-    }
-
-    /// Opens channels, and delivers what waits on them.
-    fn flow(&mut self, id: PcId, partner: PcId) {
-        let connected = |pc: Option<&Pc>| pc.is_some_and(|pc| pc.state == parlor_protocol::SessionState::Connected);
-        if !connected(self.pcs.get(&id)) || !connected(self.pcs.get(&partner)) {
-            return;
-        }
-        for end in [id, partner] {
-            if self.pcs.get_mut(&end).is_some_and(|pc| !std::mem::replace(&mut pc.channels, true)) {
-                for label in ["ctrl", "chat"] {
-                    self.from_pc(end, EngineEvent::ChannelOpen { label: label.to_owned() });
-                }
-            }
-        }
-        let Some(pc) = self.pcs.get_mut(&id) else { return };
-        let latency = self.latency;
-        for (label, data) in std::mem::take(&mut pc.outbox) {
-            // One latency for all keeps them in order.
-            self.at(latency, Happening::Deliver { to: partner, label, data });
-        }
-    }
-
-    fn carry_out(&mut self, id: PcId, command: EngineCommand) {
-        let op = match &command {
-            EngineCommand::Offer { op, .. } | EngineCommand::Apply { op, .. } => Some(*op),
-            EngineCommand::Rollback { .. }
-            | EngineCommand::Open { .. }
-            | EngineCommand::Candidate(_)
-            | EngineCommand::EndOfCandidates
-            | EngineCommand::Send { .. }
-            | EngineCommand::Close => None,
-        };
-        if let EngineCommand::Close = command {
-            return self.close_pc(id);
-        }
-        if let Some(op) = op {
-            let dice = self.rng.random_range(0..1000);
-            if dice < self.op_hangs {
-                return self.note(format!("{id:?} operation {op} never ends"));
-            }
-            if dice < self.op_hangs + self.op_fails {
-                return self.from_pc(id, EngineEvent::OpFailed { op, error: "bad luck".to_owned() });
-            }
-        }
-        let (now, mut fresh) = (self.now, self.fresh);
-        let Some(pc) = self.pcs.get_mut(&id) else { return };
-        let mut next = || {
-            fresh += 1;
-            fresh
-        };
-        let events = pc.carry_out(command, now, &mut next);
-        self.fresh = fresh;
-        match events {
-            Ok(events) => events.into_iter().for_each(|event| self.from_pc(id, event)),
-            Err(misuse) => self.fail(&format!("{id:?}: {misuse}")),
-        }
-    }
-
-    fn close_pc(&mut self, id: PcId) {
-        let owners: BTreeMap<String, PcId> =
-            self.pcs.iter().filter_map(|(id, pc)| pc.local.clone().map(|ufrag| (ufrag, *id))).collect();
-        let partner = self.partner(id, &owners);
-        if let Some(partner) = partner {
-            self.flow(id, partner);
-            if self.pcs.get(&partner).is_some_and(|pc| pc.channels) {
-                self.at(self.latency, Happening::ChannelsClosed { pc: partner });
-            }
-        }
-        self.pcs.remove(&id);
-    }
-
     // --- Cores ---
 
-    fn from_pc(&mut self, (node, run, session): PcId, event: EngineEvent) {
+    fn pc_says(&mut self, (node, run, session): PcId, event: EngineEvent) {
         if self.nodes[node].run == run {
             self.input(node, Input::Engine { session, event });
         }
@@ -559,7 +372,7 @@ impl World {
                 if self.loud {
                     self.note(format!("{node} says {body:?}"));
                 }
-                self.to_server(node, ToServer::Relay { to, body });
+                self.tell_server(node, ToServer::Relay { to, body });
             }
             Output::Event(event) => self.note(format!("{node} EVENT {event:?}")),
             Output::ViewChanged => {}
@@ -589,8 +402,6 @@ impl World {
         self.at(wait, Happening::Op { pc: id, command });
     }
 
-    // --- Notes ---
-
     fn at(&mut self, wait: Duration, happening: Happening) {
         self.fresh += 1;
         self.queue.insert((self.now + wait, self.fresh), happening);
@@ -600,56 +411,4 @@ impl World {
         let most = u64::try_from(self.latency.as_millis()).unwrap().max(2);
         Duration::from_millis(self.rng.random_range(1..most))
     }
-
-    fn note_input(&mut self, node: usize, input: &Input) {
-        if let Input::Engine { event: EngineEvent::ChannelMessage { label, data }, .. } = input
-            && self.loud
-        {
-            return self.note(format!("{node} hears on {label} {}", String::from_utf8_lossy(data)));
-        }
-        if !self.loud
-            && let Input::Engine { event: EngineEvent::ChannelMessage { .. }, .. } = input
-        {
-            return;
-        }
-        self.note(format!("{node} <- {input:?}"));
-    }
-
-    fn note_command(&mut self, node: usize, session: SessionKey, command: &EngineCommand) {
-        let text = match command {
-            EngineCommand::Send { .. } => return,
-            EngineCommand::Apply { op, description, rollback } => {
-                format!("Apply {op} {:?} of {} rollback {rollback}", description.kind, ufrag(&description.sdp))
-            }
-            EngineCommand::Open { .. }
-            | EngineCommand::Offer { .. }
-            | EngineCommand::Rollback { .. }
-            | EngineCommand::Candidate(_)
-            | EngineCommand::EndOfCandidates
-            | EngineCommand::Close => format!("{command:?}"),
-        };
-        self.note(format!("{node} -> {session:?} {text}"));
-    }
-
-    pub(super) fn note(&mut self, line: String) {
-        if self.timeline.len() == TIMELINE && !self.loud {
-            self.timeline.pop_front();
-        }
-        let at = (self.now - self.start).as_secs_f64();
-        self.timeline.push_back(format!("{at:9.3} {line}"));
-    }
-
-    fn judge(&self, node: usize, verdict: Result<(), String>) {
-        if let Err(wrong) = verdict {
-            self.fail(&format!("{node}: {wrong}"));
-        }
-    }
-
-    /// Says the seed and what happened, and ends the test.
-    pub(super) fn fail(&self, wrong: &str) -> ! {
-        let lines: Vec<&str> = self.timeline.iter().map(String::as_str).collect();
-        let seed = self.seed;
-        panic!("\n{}\n\nseed {seed}: {wrong}\nagain with PARLOR_SIM_SEED={seed}", lines.join("\n"));
-    }
 }
-
