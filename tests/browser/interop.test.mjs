@@ -212,6 +212,16 @@ describe('a browser and parlor-peer', () => {
     assert.equal(message.highest, 1);
   });
 
+  test('negotiate over their own channel while the browser has lost the server for good', async (t) => {
+    const { browser, headless, headlessId } = await call(t, { lines: ['microphone'], send: { microphone: 660 } });
+    await browser.evaluate(() => globalThis.peer.cutSignaling({ forGood: true }));
+    await browser.log.wait('signaling-down');
+    await browser.call('send', 'camera', 200);
+    await headlessSeesAndHears(headless, browser);
+    await browserSees(browser, headlessId);
+    assert.equal(browser.log.count('signaling-up'), 1);
+  });
+
   test('go on when the browser has lost the server for a moment', async (t) => {
     const { browser, headless } = await call(t);
     await browser.evaluate(() => globalThis.peer.cutSignaling());

@@ -100,9 +100,9 @@ export class Peer {
     this.#start(other);
   }
 
-  /** Breaks the connection to the server; it is made again by itself. */
-  cutSignaling() {
-    this.#signaling.cut();
+  /** Breaks the connection to the server; it is made again by itself, unless that is made impossible. */
+  cutSignaling(options) {
+    this.#signaling.cut(options);
   }
 
   async leave() {

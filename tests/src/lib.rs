@@ -71,7 +71,7 @@ pub struct Setup {
     /// Who decodes.
     pub decode: Decode,
     /// Its network.
-    pub network: Option<parlor_engine::Network>,
+    pub network: Option<parlor_client::Network>,
     /// Its profile's secret; a fresh one where there is none.
     pub secret: Option<[u8; 32]>,
     /// The times of its sessions.

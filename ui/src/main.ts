@@ -2,6 +2,7 @@ import { mount } from 'svelte';
 
 import type { Host } from './host/host';
 import { App } from './state/app.svelte';
+import { decodesVideo } from './video/codecs';
 import Root from './view/Root.svelte';
 
 import './style/tokens.css';
@@ -19,5 +20,6 @@ async function host(): Promise<Host | null> {
 }
 
 const found = await host();
+if (found && !(await decodesVideo())) found.command({ type: 'set-raw-pictures', on: true });
 if (found) mount(Root, { target: document.body, props: { app: new App(found), host: found } });
 else document.body.textContent = 'Parlor runs in its own window. Open the application.';

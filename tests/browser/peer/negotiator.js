@@ -166,6 +166,7 @@ export class Negotiator {
   }
 }
 
-function ufragOf(sdp) {
+/** The ICE generation's user fragment. */
+export function ufragOf(sdp) {
   return /^a=ice-ufrag:(\S+)/m.exec(sdp)?.[1] ?? '';
 }

@@ -1,6 +1,6 @@
 // Our end of the connection to one run of one remote peer: one RTCPeerConnection, never reused for another.
 
-import { Negotiator } from './negotiator.js';
+import { Negotiator, ufragOf } from './negotiator.js';
 
 const PING_MS = 500;
 /** How old a pong may be for `ctrl` to count as a working path. */
@@ -31,6 +31,7 @@ export class Session {
   /** The sequence of the last offer that we made, and of the one that we answer. */
   #offered = 0;
   #offer = null;
+  #ufrag = '';
   #answering = 0;
   /** The newest description that came. */
   #newest = 0;
@@ -41,7 +42,8 @@ export class Session {
   #pong = -Infinity;
   #timers = new Set();
   #watchdog;
-  #restart = null;
+  /** A restart waits for an answer to its question. */
+  #asked = false;
   #attempt = 0;
   #hinted = false;
   closed = false;
@@ -104,8 +106,8 @@ export class Session {
 
   /** Restarts ICE, as soon as the other side said over some path that it hears us. */
   restart() {
-    this.#restart ??= { path: null };
-    this.#send({ type: 'restart-ready-query' });
+    this.#asked = true;
+    this.#send({ type: 'restart-ready-query' }, ['ctrl', 'signaling']);
   }
 
   /** The server said that the peer is gone, or back: what works goes on, what does not is given up sooner. */
@@ -197,8 +199,8 @@ export class Session {
       case 'end-of-candidates': return undefined; // Silence says the same to a browser.
       case 'restart-ready-query': return this.#send({ type: 'restart-ready' }, [path]);
       case 'restart-ready':
-        if (this.#restart?.path !== null) return undefined;
-        this.#restart.path = path;
+        if (!this.#asked) return undefined;
+        this.#asked = false;
         return this.pc.restartIce();
       default: return undefined;
     }
@@ -209,10 +211,7 @@ export class Session {
     const offer = body.type === 'description' && body.kind === 'offer';
     const answers = body.kind === 'answer' ? { answers: this.#answering } : {};
     if (body.type === 'description') this.negotiated[`${body.kind}s`] += 1;
-    if (offer) {
-      this.#offered = sequence;
-      this.#restart = null;
-    }
+    if (offer) this.#offered = sequence;
     // One after another: a candidate that overtook its offer would find no session on the other side.
     this.#sending = this.#sending.then(async () => {
       const step = await this.rewrite(body, 'out');
@@ -232,9 +231,14 @@ export class Session {
   }
 
   /** Over `ctrl` while it surely works, through the server while it surely does not, else both. */
-  #paths({ type, kind }) {
-    // A restart goes where its question was answered.
-    if (type === 'description' && kind === 'offer' && this.#restart?.path != null) return [this.#restart.path];
+  #paths(body) {
+    if (body.type === 'description') {
+      // New ICE credentials: some stacks have dropped the path in use by now.
+      const ufrag = ufragOf(body.sdp);
+      const restarts = this.#ufrag !== '' && ufrag !== this.#ufrag;
+      this.#ufrag = ufrag;
+      if (restarts) return ['ctrl', 'signaling'];
+    }
     if (!this.open || this.pc.connectionState !== 'connected') return ['signaling'];
     return performance.now() - this.#pong < FRESH_MS ? ['ctrl'] : ['ctrl', 'signaling'];
   }

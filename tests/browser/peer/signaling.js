@@ -64,8 +64,9 @@ export class Signaling {
     clearInterval(this.#pings);
   }
 
-  /** Cuts the connection as a broken network would; it comes back by itself. */
-  cut() {
+  /** Cuts the connection as a broken network would; it comes back by itself, unless the server is out of reach for good. */
+  cut({ forGood = false } = {}) {
+    if (forGood) this.#url = 'ws://127.0.0.1:1/';
     this.#socket.close();
   }
 

@@ -5,6 +5,12 @@ import { rgba } from './i420';
 /** The decoders of the web view. */
 export const browser: Codecs = { vp8, i420 };
 
+/** Whether the web view decodes video: one without the system's codecs says it has a decoder and then fails. */
+export async function decodesVideo(): Promise<boolean> {
+  if (typeof VideoDecoder === 'undefined') return false;
+  return VideoDecoder.isConfigSupported({ codec: 'vp8' }).then(({ supported }) => supported === true, () => false);
+}
+
 /** Bytes of the planes: chroma sides rounded up. */
 function planeBytes(frame: Frame): number {
   return frame.width * frame.height + 2 * ((frame.width + 1) >> 1) * ((frame.height + 1) >> 1);

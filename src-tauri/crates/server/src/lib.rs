@@ -167,7 +167,7 @@ async fn websocket(
         if shared.config.behind_proxy { gate::forwarded(&headers).unwrap_or(remote.ip()) } else { remote.ip() };
     let pass = shared.gate.enter(address);
     // Twice the limit is read, so that a message that is a little too large can be refused by its code alone.
-    let most = shared.config.limits.message_bytes as usize * 2;
+    let most = (shared.config.limits.message_bytes as usize).saturating_mul(2);
     upgrade.read_buffer_size(READ_BUFFER).max_message_size(most).max_frame_size(most).on_upgrade(async move |socket| {
         let alive = shared.connections.clone();
         let connection = Connection::new(shared.config.clone(), shared.hub.clone(), stopped(shared.stop.clone()));

@@ -196,6 +196,9 @@ impl Session {
 
     /// Something happened to the connection.
     pub(crate) fn handle_engine(&mut self, event: EngineEvent, now: Instant) {
+        if !self.is_open() {
+            return;
+        }
         match event {
             EngineEvent::Description { op, description } => self.negotiator.made(op, description, now),
             EngineEvent::Applied { op } => self.negotiator.applied(op, now),

@@ -39,6 +39,9 @@ impl Session {
         if self.ctrl_lost {
             return;
         }
+        if self.state == SessionState::New {
+            self.set_state(SessionState::Connecting, None, now);
+        }
         self.was_connected = true;
         self.recovery.recovered();
         self.set_state(SessionState::Connected, None, now);
@@ -58,7 +61,6 @@ impl Session {
             ctrl::LABEL if !self.paths.is_open() => {
                 if !self.was_connected {
                     // A channel opens over nothing else than a connection: its own word may come a moment later.
-                    self.set_state(SessionState::Connecting, None, now);
                     self.handle_connected(now);
                 }
                 self.timers.stop(Timer::Connect);

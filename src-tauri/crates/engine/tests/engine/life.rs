@@ -9,7 +9,7 @@ use std::{
 };
 
 use parlor_engine::{EngineError, Runtime, Session, SessionCommand, SessionEvent, SessionOptions};
-use parlor_protocol::Cause;
+use parlor_protocol::{Cause, signal::IceServer};
 use tokio::{sync::mpsc, task::AbortHandle};
 use webrtc::runtime::{AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, TokioRuntime};
 
@@ -100,6 +100,20 @@ async fn an_address_that_cannot_be_bound_ends_the_session() {
     let options = SessionOptions { bind: vec!["127.0.0.1:1:1".to_owned()], ..SessionOptions::default() };
     let session = Session::spawn(1, options, sender, mpsc::channel(1).0);
     assert_eq!(events.recv().await, Some((1, SessionEvent::Dead { cause: Cause::Internal })));
+    session.close().await;
+}
+
+#[tokio::test]
+async fn servers_that_are_none_keep_nobody_from_connecting() {
+    let junk =
+        || vec![IceServer { urls: vec!["nonsense".to_owned(), String::new()], username: None, credential: None }];
+    let (sender, mut events) = mpsc::channel(16);
+    let options = SessionOptions { ice_servers: junk(), ..Side::options(true) };
+    let session = Session::spawn(1, options, sender, mpsc::channel(1).0);
+    session.command(SessionCommand::IceServers(junk())).unwrap();
+    session.command(SessionCommand::Offer { op: 1, ice_restart: false }).unwrap();
+    let (_, event) = events.recv().await.unwrap();
+    assert!(matches!(event, SessionEvent::Description { op: 1, .. }), "{event:?}");
     session.close().await;
 }
 

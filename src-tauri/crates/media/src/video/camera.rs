@@ -289,3 +289,6 @@ fn capture(
         };
     }
 }
+
+#[cfg(test)]
+mod tests;

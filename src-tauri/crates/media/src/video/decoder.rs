@@ -70,7 +70,10 @@ mod tests {
         let (pattern, mut encoder) = (Pattern::new(160, 90).unwrap(), Vp8Encoder::new(160, 90, 30, 400_000).unwrap());
         let start = Instant::now();
         let picture = |counter| pattern.draw(counter, start + std::time::Duration::from_millis(33) * counter);
-        (0..count).filter_map(|at| encoder.encode(&picture(at), false).unwrap()).map(|frame| frame.data.to_vec()).collect()
+        (0..count)
+            .filter_map(|at| encoder.encode(&picture(at), false).unwrap())
+            .map(|frame| frame.data.to_vec())
+            .collect()
     }
 
     #[test]

@@ -46,11 +46,8 @@ impl Descriptor {
     pub(super) fn parse(payload: &[u8]) -> Option<(Self, usize)> {
         let mut bytes = Reader { bytes: payload, at: 0 };
         let first = bytes.next()?;
-        let mut descriptor = Self {
-            starts: first & 0x10 != 0 && first & 0x07 == 0,
-            unreferenced: first & 0x20 != 0,
-            ..Self::default()
-        };
+        let mut descriptor =
+            Self { starts: first & 0x10 != 0 && first & 0x07 == 0, unreferenced: first & 0x20 != 0, ..Self::default() };
         if first & 0x80 == 0 {
             return Some((descriptor, bytes.at));
         }

@@ -21,7 +21,10 @@ mod picture;
 mod rendition;
 mod scale;
 mod source;
-#[allow(unsafe_code, reason = "libvpx is a C library: this module alone calls it, and hands out what cannot be misused")]
+#[allow(
+    unsafe_code,
+    reason = "libvpx is a C library: this module alone calls it, and hands out what cannot be misused"
+)]
 mod vpx;
 
 pub use assembler::{Assembled, AssembledFrame, Assembler};

@@ -89,7 +89,8 @@ mod tests {
     #[test]
     fn the_first_packet_starts_and_the_last_is_marked() {
         let packets = Vp8Packetizer::new().packetize(&frame(3000, 0));
-        let starts: Vec<_> = packets.iter().map(|packet| Descriptor::parse(&packet.payload).unwrap().0.starts).collect();
+        let starts: Vec<_> =
+            packets.iter().map(|packet| Descriptor::parse(&packet.payload).unwrap().0.starts).collect();
         let markers: Vec<_> = packets.iter().map(|packet| packet.marker).collect();
         assert_eq!((starts, markers), (vec![true, false, false], vec![false, false, true]));
     }

@@ -28,7 +28,8 @@ const BRIGHT: u32 = 160;
 pub struct Pattern {
     width: u32,
     height: u32,
-    wave: Vec<u8>,
+    brightness: Waves,
+    tint: Waves,
 }
 
 impl Pattern {
@@ -38,63 +39,87 @@ impl Pattern {
     /// The size is impossible.
     pub fn new(width: u32, height: u32) -> Result<Self, Error> {
         Picture::bytes(width, height)?;
-        Ok(Self { width, height, wave: (0..WAVE).map(wave).collect() })
+        let unit = WAVE as f32 / height as f32;
+        // Unlike in length and speed, so that they never repeat; colours are broad and slow.
+        let brightness = Waves::new(width, [(1.1, 0.3, 9), (-0.4, 1.3, 6), (2.3, 1.9, 13)], unit);
+        let tint = Waves::new(width.div_ceil(2), [(0.7, 0.4, 3), (-0.3, 0.9, 2), (0.5, -0.6, 4)], unit);
+        Ok(Self { width, height, brightness, tint })
     }
 
     /// The picture with this number.
     pub fn draw(&self, counter: u32, captured: Instant) -> Picture {
         let (width, height) = (self.width as usize, self.height as usize);
-        let mut data = Vec::with_capacity(width * height * 3 / 2 + width + height);
-        self.plane(&mut data, (width, height), self.brightness(counter));
-        let half = (width.div_ceil(2), height.div_ceil(2));
-        self.plane(&mut data, half, self.tint(counter, 0));
-        self.plane(&mut data, half, self.tint(counter, WAVE / 3));
+        let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
+        let mut data = vec![0; width * height + 2 * half_width * half_height];
+        let (luma, chroma) = data.split_at_mut(width * height);
+        let (u, v) = chroma.split_at_mut(half_width * half_height);
+        self.brightness.draw(luma, width, counter, 0);
+        self.tint.draw(u, half_width, counter, 0);
+        self.tint.draw(v, half_width, counter, WAVE / 3);
         let mut picture = Picture { width: self.width, height: self.height, data, captured };
         disc(&mut picture, counter);
         band(&mut picture, counter);
         picture
     }
+}
 
-    /// Three waves of unlike length that pass each other.
-    fn brightness(&self, counter: u32) -> [Wave; 3] {
-        let scale = WAVE as f32 / self.height.max(1) as f32;
-        let step = counter as usize;
-        [
-            Wave { across: scale * 1.1, down: scale * 0.3, start: step * 9 },
-            Wave { across: scale * -0.4, down: scale * 1.3, start: step * 6 },
-            Wave { across: scale * 2.3, down: scale * 1.9, start: step * 13 },
-        ]
-    }
+/// Steps in one wavelength.
+const WAVE: usize = 1024;
 
-    /// Broad and slow: faces are not this colourful either.
-    fn tint(&self, counter: u32, phase: usize) -> [Wave; 3] {
-        let scale = 2.0 * WAVE as f32 / self.height.max(1) as f32;
-        let step = counter as usize;
-        [
-            Wave { across: scale * 0.35, down: scale * 0.2, start: phase + step * 3 },
-            Wave { across: scale * -0.15, down: scale * 0.45, start: 2 * phase + step * 2 },
-            Wave { across: scale * 0.25, down: scale * -0.3, start: phase + step * 4 },
-        ]
+/// Three waves that pass each other.
+#[derive(Debug, Clone)]
+struct Waves {
+    /// Two wavelengths: from wherever one begins, it is whole.
+    table: Vec<u8>,
+    waves: [Wave; 3],
+}
+
+#[derive(Debug, Clone)]
+struct Wave {
+    /// Steps at every other pixel of a row.
+    columns: Vec<u16>,
+    /// Steps per row.
+    down: f32,
+    /// Steps per picture.
+    speed: usize,
+}
+
+impl Waves {
+    /// Each wave by its wavelengths across and down a square as high as the picture, and its speed in steps.
+    fn new(width: u32, waves: [(f32, f32, usize); 3], unit: f32) -> Self {
+        let height = |step: usize| {
+            let angle = step as f32 / WAVE as f32 * std::f32::consts::TAU;
+            (124.0 + 86.0 * angle.sin()) as u8
+        };
+        let waves = waves.map(|(across, down, speed)| Wave {
+            columns: (0..width).step_by(2).map(|x| steps(x as usize, across * unit) as u16).collect(),
+            down: down * unit,
+            speed,
+        });
+        Self { table: (0..2 * WAVE).map(height).collect(), waves }
     }
 
     /// Computed for every other pixel and row: waves are smooth, and time is for the encoder.
-    fn plane(&self, data: &mut Vec<u8>, (width, height): (usize, usize), waves: [Wave; 3]) {
-        let columns: [Vec<usize>; 3] =
-            waves.each_ref().map(|wave| (0..width).step_by(2).map(|x| at(x, wave.across)).collect());
-        for y in (0..height).step_by(2) {
-            let starts = waves.each_ref().map(|wave| at(y, wave.down) + wave.start);
-            let value = |which: usize, x: usize| u16::from(self.wave[(columns[which][x] + starts[which]) % WAVE]);
-            let row = data.len();
-            for x in 0..width.div_ceil(2) {
-                let mean = ((value(0, x) + value(1, x) + value(2, x)) / 3) as u8;
-                data.extend([mean; 2]);
-            }
-            data.truncate(row + width);
-            if y + 1 < height {
-                data.extend_from_within(row..);
-            }
+    fn draw(&self, plane: &mut [u8], width: usize, counter: u32, phase: usize) {
+        let mut row = vec![0; width];
+        for (y, rows) in plane.chunks_mut(2 * width).enumerate() {
+            let [first, second, third] = self.waves.each_ref().map(|wave| {
+                let start = steps(2 * y, wave.down) + wave.speed * counter as usize + phase;
+                (&self.table[start % WAVE..], &wave.columns)
+            });
+            let values = first.1.iter().zip(second.1).zip(third.1).map(|((one, two), three)| {
+                let at = |table: &[u8], column: u16| u16::from(table[usize::from(column)]);
+                (at(first.0, *one) + at(second.0, *two) + at(third.0, *three)) / 3
+            });
+            row.chunks_mut(2).zip(values).for_each(|(pair, value)| pair.fill(value as u8));
+            rows.chunks_exact_mut(width).for_each(|line| line.copy_from_slice(&row));
         }
     }
+}
+
+/// Steps at a pixel, within one wavelength.
+fn steps(pixel: usize, per_pixel: f32) -> usize {
+    (pixel as f32 * per_pixel).rem_euclid(WAVE as f32) as usize % WAVE
 }
 
 /// One picture; where many are drawn, [`Pattern`] is cheaper.
@@ -172,35 +197,13 @@ fn fill(picture: &mut Picture, (left, top, right, bottom): (u32, u32, u32, u32),
     let (width, half) = (picture.width as usize, picture.chroma_size().0 as usize);
     let planes = picture.planes_mut();
     let halved = (left.div_ceil(2), top.div_ceil(2), right.div_ceil(2), bottom.div_ceil(2));
-    for (plane, width, (left, top, right, bottom), value) in [
-        (planes.y, width, (left, top, right, bottom), y),
-        (planes.u, half, halved, u),
-        (planes.v, half, halved, v),
-    ] {
+    for (plane, width, (left, top, right, bottom), value) in
+        [(planes.y, width, (left, top, right, bottom), y), (planes.u, half, halved, u), (planes.v, half, halved, v)]
+    {
         let columns = (left as usize).min(width)..(right as usize).min(width);
         let rows = plane.chunks_exact_mut(width).skip(top as usize).take(bottom.saturating_sub(top) as usize);
         rows.for_each(|row| row.get_mut(columns.clone()).unwrap_or_default().fill(value));
     }
-}
-
-/// Steps in one wavelength.
-const WAVE: usize = 1024;
-
-/// How far a wave moves per pixel across and down, and where it begins, in steps.
-struct Wave {
-    across: f32,
-    down: f32,
-    start: usize,
-}
-
-fn wave(step: usize) -> u8 {
-    let angle = step as f32 / WAVE as f32 * std::f32::consts::TAU;
-    (124.0 + 86.0 * angle.sin()) as u8
-}
-
-/// Steps at a pixel, never negative.
-fn at(pixel: usize, per_pixel: f32) -> usize {
-    (pixel as f32 * per_pixel).rem_euclid(WAVE as f32) as usize
 }
 
 #[cfg(test)]

@@ -65,12 +65,11 @@ impl Encoder {
         let version = sys::VPX_ENCODER_ABI_VERSION as c_int;
         // SAFETY: the context is zeroed and stays where it is (boxed), the configuration is copied by libvpx; the version is
         // that of the bindings, and a library that disagrees answers with an error.
-        check("an encoder", unsafe {
-            sys::vpx_codec_enc_init_ver(&mut *context, interface, &config, 0, version)
-        })?;
+        check("an encoder", unsafe { sys::vpx_codec_enc_init_ver(&mut *context, interface, &config, 0, version) })?;
         let mut encoder = Self { context, config, settings };
         encoder.control(sys::vp8e_enc_control_id::VP8E_SET_CPUUSED, -(settings.speed.min(16) as c_int))?;
-        encoder.control(sys::vp8e_enc_control_id::VP8E_SET_TOKEN_PARTITIONS, settings.threads.ilog2().min(3) as c_int)?;
+        encoder
+            .control(sys::vp8e_enc_control_id::VP8E_SET_TOKEN_PARTITIONS, settings.threads.ilog2().min(3) as c_int)?;
         // Blocks that hardly change are not coded anew: it saves a fifth of the time on a still background.
         encoder.control(sys::vp8e_enc_control_id::VP8E_SET_STATIC_THRESHOLD, 1)?;
         encoder.control(sys::vp8e_enc_control_id::VP8E_SET_MAX_INTRA_BITRATE_PCT, 450)?;
@@ -258,8 +257,7 @@ fn wrap(picture: &Picture) -> Result<sys::vpx_image_t, Error> {
     let format = sys::vpx_img_fmt_t::VPX_IMG_FMT_I420;
     let data = picture.data.as_ptr().cast_mut();
     // SAFETY: the pointer to the image is valid for writing; the data is not touched, its address is only noted down.
-    let wrapped =
-        unsafe { sys::vpx_img_wrap(image.as_mut_ptr(), format, picture.width, picture.height, 1, data) };
+    let wrapped = unsafe { sys::vpx_img_wrap(image.as_mut_ptr(), format, picture.width, picture.height, 1, data) };
     if wrapped.is_null() {
         return Err(Error::Size { width: picture.width, height: picture.height });
     }
@@ -283,9 +281,7 @@ fn copy(image: &sys::vpx_image_t) -> Result<Picture, Error> {
     }
     let mut data = Vec::with_capacity(Picture::bytes(width, height)?);
     let half = (width.div_ceil(2), height.div_ceil(2));
-    for ((plane, stride), (width, height)) in
-        image.planes.iter().zip(image.stride).zip([(width, height), half, half])
-    {
+    for ((plane, stride), (width, height)) in image.planes.iter().zip(image.stride).zip([(width, height), half, half]) {
         for row in 0..height as isize {
             // SAFETY: libvpx gives `height` rows of at least `width` bytes, `stride` apart, that live until the next call.
             data.extend_from_slice(unsafe {

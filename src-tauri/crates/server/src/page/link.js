@@ -24,7 +24,8 @@
         }
       });
     }
-    location.assign(open.href);
+    // Not sooner: a page that is still loading would seem to load for as long as the browser asks its person.
+    addEventListener("load", () => location.assign(open.href));
   } else {
     show(document.getElementById("cut"));
   }

@@ -94,7 +94,10 @@ fn what_is_decoded_looks_like_what_was_encoded() {
 fn timestamps_are_those_of_the_pictures() {
     let mut film = Film::new(320, 180, 2_000_000);
     let times: Vec<u32> = (0..4).map(|_| film.next(false).unwrap().timestamp).collect();
-    assert!(times.iter().zip([0u32, 3000, 6000, 9000]).all(|(time, expected)| time.abs_diff(expected) <= 1), "{times:?}");
+    assert!(
+        times.iter().zip([0u32, 3000, 6000, 9000]).all(|(time, expected)| time.abs_diff(expected) <= 1),
+        "{times:?}"
+    );
 }
 
 #[test]
@@ -149,7 +152,15 @@ fn call(losses: &[usize], swaps: &[usize]) -> Vec<u32> {
             .map(|packet| {
                 sent += 1;
                 let sequence = (65_400 + sent) as u16;
-                (sent, RtpReceived { sequence, timestamp: packet.timestamp, marker: packet.marker, payload: packet.payload })
+                (
+                    sent,
+                    RtpReceived {
+                        sequence,
+                        timestamp: packet.timestamp,
+                        marker: packet.marker,
+                        payload: packet.payload,
+                    },
+                )
             })
             .collect();
         for at in 1..packets.len() {

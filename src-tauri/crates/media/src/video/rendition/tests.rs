@@ -68,6 +68,27 @@ async fn large_pictures_are_scaled_to_fit() {
 }
 
 #[tokio::test]
+async fn a_low_bitrate_halves_the_size_until_it_is_high_again() {
+    let feed = Feed::new(640, 360, 30);
+    let format = VideoFormat { width: 640, height: 360, fps: 30 };
+    let rendition = Rendition::spawn(feed.slot.clone(), format, 600_000);
+    let mut frames = rendition.subscribe();
+    let mut decoder = Vp8Decoder::new().unwrap();
+    for (bitrate, width) in [(600_000, 640), (120_000, 320), (150_000, 320), (25_000, 160), (600_000, 640)] {
+        rendition.set_bitrate(bitrate);
+        let start = Instant::now();
+        loop {
+            let frame = frame(&mut frames).await;
+            decoder.decode(&frame.data).unwrap();
+            if frame.width == width {
+                break;
+            }
+            assert!(start.elapsed() < Duration::from_secs(20), "{} at {bitrate}", frame.width);
+        }
+    }
+}
+
+#[tokio::test]
 async fn key_frames_come_on_demand_but_not_often() {
     let feed = Feed::new(160, 90, 60);
     let rendition = Rendition::spawn(feed.slot.clone(), VideoFormat { fps: 60, ..FORMAT }, 300_000);

@@ -92,7 +92,13 @@ impl Jpeg {
     }
 
     /// A picture of exactly this size, whatever its colours are sampled at. What follows it in `bytes` is not looked at.
-    pub(super) fn decode(&mut self, bytes: &[u8], width: u32, height: u32, captured: Instant) -> Result<Picture, Error> {
+    pub(super) fn decode(
+        &mut self,
+        bytes: &[u8],
+        width: u32,
+        height: u32,
+        captured: Instant,
+    ) -> Result<Picture, Error> {
         let damaged = |error: turbojpeg::Error| Error::Frame(error.to_string());
         let header = self.decompressor.read_header(bytes).map_err(damaged)?;
         if (header.width, header.height) != (width as usize, height as usize) {
@@ -172,8 +178,7 @@ mod tests {
 
     /// A red left half and a blue right half, as JPEG.
     fn jpeg(width: usize, height: usize, subsamp: Subsamp) -> Vec<u8> {
-        let row: Vec<u8> =
-            (0..width).flat_map(|x| if x < width / 2 { [255, 0, 0] } else { [0, 0, 255] }).collect();
+        let row: Vec<u8> = (0..width).flat_map(|x| if x < width / 2 { [255, 0, 0] } else { [0, 0, 255] }).collect();
         let pixels = row.repeat(height);
         let mut compressor = Compressor::new().unwrap();
         compressor.set_subsamp(subsamp).unwrap();
@@ -188,8 +193,7 @@ mod tests {
 
     #[test]
     fn jpeg_of_any_sampling_keeps_its_colours() {
-        let ways =
-            [Subsamp::None, Subsamp::Sub2x1, Subsamp::Sub2x2, Subsamp::Sub1x2, Subsamp::Sub4x1, Subsamp::Sub1x4];
+        let ways = [Subsamp::None, Subsamp::Sub2x1, Subsamp::Sub2x2, Subsamp::Sub1x2, Subsamp::Sub4x1, Subsamp::Sub1x4];
         for (subsamp, (width, height)) in ways.into_iter().flat_map(|way| [(way, (64, 32)), (way, (65, 33))]) {
             let bytes = jpeg(width as usize, height as usize, subsamp);
             let picture = Jpeg::new().unwrap().decode(&bytes, width, height, Instant::now()).unwrap();

@@ -44,9 +44,8 @@ impl Device {
         let any = RequestedFormat::with_formats(RequestedFormatType::None, &FORMATS);
         let mut camera = Camera::new(CameraIndex::Index(entry.index), any).map_err(failed)?;
         let modes = camera.compatible_camera_formats().map_err(failed)?;
-        let mode = mode::choose(&modes, want).ok_or_else(|| {
-            Fault::new(DeviceTrouble::Failed, format!("{} has no mode that can be used", entry.name))
-        })?;
+        let mode = mode::choose(&modes, want)
+            .ok_or_else(|| Fault::new(DeviceTrouble::Failed, format!("{} has no mode that can be used", entry.name)))?;
         if camera.camera_format() != mode {
             let exact = RequestedFormat::with_formats(RequestedFormatType::Exact(mode), &FORMATS);
             camera.set_camera_requset(exact).map_err(failed)?;
@@ -72,8 +71,7 @@ impl CameraSource for Device {
 
     fn next(&mut self) -> Result<Option<Picture>, Fault> {
         let frame = self.camera.frame_raw();
-        let frame =
-            frame.map_err(|error| Fault::new(fault::trouble(&error.to_string(), true), error.to_string()))?;
+        let frame = frame.map_err(|error| Fault::new(fault::trouble(&error.to_string(), true), error.to_string()))?;
         match convert(&frame, self.mode, self.jpeg.as_mut()) {
             Ok(picture) => Ok(Some(match (self.format.width, self.format.height) {
                 size if size == (picture.width, picture.height) => picture,

@@ -6,7 +6,8 @@ use parlor_protocol::device::VideoFormat;
 use crate::video::MOST_SIDE;
 
 /// The modes that can be turned into pictures, the cheapest first: NV12 is copied, YUYV halved, MJPEG decoded; grey loses colours.
-pub(super) const FORMATS: [FrameFormat; 4] = [FrameFormat::NV12, FrameFormat::YUYV, FrameFormat::MJPEG, FrameFormat::GRAY];
+pub(super) const FORMATS: [FrameFormat; 4] =
+    [FrameFormat::NV12, FrameFormat::YUYV, FrameFormat::MJPEG, FrameFormat::GRAY];
 
 /// The mode that comes nearest: smooth first, then the right size, then the least work.
 pub(super) fn choose(modes: &[CameraFormat], want: VideoFormat) -> Option<CameraFormat> {

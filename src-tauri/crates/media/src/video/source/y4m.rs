@@ -129,7 +129,11 @@ impl Header {
 fn side(name: &str, value: &str) -> Result<u32, String> {
     let most = crate::video::MOST_SIDE;
     let fits = |side: &u32| (LEAST_SIDE..=most).contains(side);
-    value.parse().ok().filter(fits).ok_or_else(|| format!("its {name} {value:?} is not a number from {LEAST_SIDE} to {most}"))
+    value
+        .parse()
+        .ok()
+        .filter(fits)
+        .ok_or_else(|| format!("its {name} {value:?} is not a number from {LEAST_SIDE} to {most}"))
 }
 
 /// The time between two frames.
