@@ -185,7 +185,9 @@ mod tests {
 
     #[test]
     fn a_second_start_without_a_link_tells_none() {
-        for arguments in [&["parlor"][..], &["parlor", "--profile", "work"], &["parlor", "hello"], &["parlor", "--what"]] {
+        for arguments in
+            [&["parlor"][..], &["parlor", "--profile", "work"], &["parlor", "hello"], &["parlor", "--what"]]
+        {
             assert_eq!(link_of(arguments), None, "{arguments:?}");
         }
     }

@@ -11,6 +11,8 @@ use crate::outlet::Queue;
 
 /// Pictures of one tile that may wait: a sixth of a second at 30 a second. A window further behind shows the past.
 const WAITING: u8 = 5;
+/// How many useless pictures pass before a key frame is asked for again: half a second at 30 a second.
+const ASK_AGAIN: u32 = 15;
 /// Tiles that can be without their key frame at a time; there are never so many in a room.
 const TILES: usize = 64;
 
@@ -21,26 +23,43 @@ pub(crate) struct Frames {
     tiles: BTreeMap<u32, Backlog>,
 }
 
+/// What became of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Lost, and with it all that follow up to the tile's next key frame, which should be asked for now.
+    KeyFrameNeeded,
+    /// Lost.
+    Lost,
+    /// On its way.
+    Taken,
+}
+
 /// One tile's.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 struct Backlog {
     waiting: u8,
     /// A picture was lost: none before the next key frame can be decoded.
     broken: bool,
+    /// Pictures without use since there is room again.
+    useless: u32,
 }
 
 impl Frames {
-    /// Adds a picture. False: it was lost, and so is what follows it up to the tile's next key frame.
-    pub(crate) fn put(&mut self, header: FrameHeader, payload: &[u8]) -> bool {
+    /// Adds a picture.
+    pub(crate) fn put(&mut self, header: FrameHeader, payload: &[u8]) -> Fate {
         let backlog = self.tiles.entry(header.tile).or_default();
-        if backlog.waiting >= WAITING || (backlog.broken && !header.key) {
+        if backlog.waiting >= WAITING {
+            // Asking now would only bring one more picture for which there is no room.
             backlog.broken = true;
-            return false;
+            return Fate::Lost;
         }
-        backlog.broken = false;
-        backlog.waiting += 1;
+        if backlog.broken && !header.key {
+            backlog.useless += 1;
+            return if backlog.useless % ASK_AGAIN == 1 { Fate::KeyFrameNeeded } else { Fate::Lost };
+        }
+        *backlog = Backlog { waiting: backlog.waiting + 1, ..Backlog::default() };
         frame::put(&mut self.message, header, payload);
-        true
+        Fate::Taken
     }
 }
 
@@ -103,26 +122,39 @@ mod tests {
         assert_eq!(bytes(&mut frames).len(), LEAST_BYTES);
     }
 
-    #[test]
-    fn a_tile_that_is_behind_loses_its_own_pictures_alone() {
-        let mut frames = Frames::default();
-        for _ in 0..WAITING {
-            assert!(frames.put(header(1, true), &[0; 100]));
-        }
-        assert!(!frames.put(header(1, false), &[0; 100]));
-        assert!(frames.put(header(2, false), &[0; 100]));
-    }
-
-    #[test]
-    fn a_tile_that_lost_a_picture_goes_on_with_a_key_frame() {
+    /// A tile that has lost a picture, and room again.
+    fn broken() -> Frames {
         let mut frames = Frames::default();
         for _ in 0..=WAITING {
             frames.put(header(1, false), &[0; 100]);
         }
         frames.take();
-        assert!(!frames.put(header(1, false), &[0; 100]));
-        assert!(frames.put(header(1, true), &[0; 100]));
-        assert!(frames.put(header(1, false), &[0; 100]));
+        frames
+    }
+
+    #[test]
+    fn a_tile_that_is_behind_loses_its_own_pictures_alone() {
+        let mut frames = Frames::default();
+        for _ in 0..WAITING {
+            assert_eq!(frames.put(header(1, true), &[0; 100]), Fate::Taken);
+        }
+        assert_eq!(frames.put(header(1, false), &[0; 100]), Fate::Lost);
+        assert_eq!(frames.put(header(2, false), &[0; 100]), Fate::Taken);
+    }
+
+    #[test]
+    fn a_tile_that_lost_a_picture_goes_on_with_a_key_frame() {
+        let mut frames = broken();
+        assert_ne!(frames.put(header(1, false), &[0; 100]), Fate::Taken);
+        assert_eq!(frames.put(header(1, true), &[0; 100]), Fate::Taken);
+        assert_eq!(frames.put(header(1, false), &[0; 100]), Fate::Taken);
+    }
+
+    #[test]
+    fn a_key_frame_is_asked_for_when_there_is_room_and_again_when_none_comes() {
+        let mut frames = broken();
+        let asked: Vec<u32> = (0..40).filter(|_| frames.put(header(1, false), &[]) == Fate::KeyFrameNeeded).collect();
+        assert_eq!(asked, [0, ASK_AGAIN, 2 * ASK_AGAIN]);
     }
 
     #[test]

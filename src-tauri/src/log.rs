@@ -10,9 +10,9 @@ use std::{
 use anyhow::Context;
 use tracing_subscriber::{EnvFilter, Layer, fmt::layer, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// Ours as far as a user would notice, of others only trouble; the windowing library takes a desktop without portals for
-/// one. `PARLOR_LOG` takes its place.
-const USUAL: &str = "warn,tao=error,parlor=info";
+/// Ours as far as a user would notice. Of others only failures: their lesser words name addresses. `PARLOR_LOG` takes its
+/// place.
+const USUAL: &str = "error,parlor=info";
 /// A file that has grown past this is set aside at the next start, so two of them are the most there is.
 const LONGEST: u64 = 4 << 20;
 

@@ -40,7 +40,8 @@ impl Rooms {
             Some(running) => running.address(),
             None => {
                 let listen = SocketAddr::new(self.bind.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), 0);
-                let running = parlor_server::serve(Config { listen, ..Config::default() }).await.map_err(not_started)?;
+                let running =
+                    parlor_server::serve(Config { listen, ..Config::default() }).await.map_err(not_started)?;
                 self.running.insert(running).address()
             }
         };

@@ -8,7 +8,7 @@ use std::{
 use parlor_client::{Client, ClientEvent, FrameSink};
 use parlor_protocol::{
     frame::FrameHeader,
-    ui::{Settings, UiCommand, UiEvent},
+    ui::{Settings, TileReport, UiCommand, UiEvent},
 };
 use tauri::{
     AppHandle, Manager, WebviewWindow, async_runtime,
@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use crate::{
     arguments::GivenLink,
     clipboard,
-    frames::Frames,
+    frames::{Fate, Frames},
     outlet::{Outlet, PageLane},
     rooms::Rooms,
     settings::KeptSettings,
@@ -39,22 +39,37 @@ pub(crate) struct Shell {
 }
 
 /// The client's pictures on their way.
-struct Pictures(Arc<Outlet<Frames>>);
+struct Pictures {
+    outlet: Arc<Outlet<Frames>>,
+    client: Client,
+}
 
 impl FrameSink for Pictures {
     fn frame(&self, header: FrameHeader, payload: &[u8]) {
-        self.0.fill(|frames| frames.put(header, payload));
+        match self.outlet.fill(|frames| frames.put(header, payload)) {
+            Fate::KeyFrameNeeded => self.ask_for_key_frame(header.tile),
+            Fate::Lost | Fate::Taken => {}
+        }
+    }
+}
+
+impl Pictures {
+    /// On behalf of the window, which does not know that pictures were lost on the way to it.
+    fn ask_for_key_frame(&self, tile: u32) {
+        let report = TileReport { tile, painted: 0, errors: 0, want_key: true, width: 0, height: 0, hidden: false };
+        self.client.ui(UiCommand::TileReports { reports: vec![report] });
     }
 }
 
 impl Shell {
     /// Around a client that was just started.
     pub(crate) fn new(client: Client, folder: PathBuf, rooms: Rooms, settings: Settings, kept: KeptSettings) -> Self {
+        let frames = Pictures { outlet: Outlet::new(Frames::default()), client: client.clone() };
         Self {
             client,
             folder,
             events: Outlet::new(UiEvents::default()),
-            frames: Arc::new(Pictures(Outlet::new(Frames::default()))),
+            frames: Arc::new(frames),
             rooms: Arc::new(tokio::sync::Mutex::new(rooms)),
             settings: Mutex::new(settings),
             kept,
@@ -70,7 +85,7 @@ impl Shell {
     ) {
         let lane = |channel| Box::new(PageLane { channel, window: window.clone() });
         self.events.attach(lane(events));
-        self.frames.0.attach(lane(frames));
+        self.frames.outlet.attach(lane(frames));
         self.client.attach(Arc::clone(&self.frames) as Arc<dyn FrameSink>);
     }
 

@@ -222,6 +222,21 @@ describe('a browser and parlor-peer', () => {
     assert.equal(browser.log.count('signaling-up'), 1);
   });
 
+  for (const browserOffers of [true, false]) {
+    test(`keep the path when no restart could be answered and the browser ${browserOffers ? 'offered' : 'answered'} first`, async (t) => {
+      const { browser, headless, headlessId } = await call(t, { browserOffers });
+      await headlessSeesAndHears(headless, browser);
+      await browser.evaluate(() => globalThis.peer.cutSignaling({ forGood: true }));
+      await browser.log.wait('signaling-down');
+      const { mark } = headless.log;
+      await browser.call('restart', headlessId);
+      const { video_in } = await headless.figures(browser.id);
+      await headless.figures(browser.id, (now) => now.video_in.frames >= video_in.frames + 75);
+      const troubles = headless.log.lines.slice(mark).filter(({ event }) => event === 'session-state' || event === 'peer-disconnect');
+      assert.deepEqual(troubles, []);
+    });
+  }
+
   test('go on when the browser has lost the server for a moment', async (t) => {
     const { browser, headless } = await call(t);
     await browser.evaluate(() => globalThis.peer.cutSignaling());

@@ -37,11 +37,12 @@ describe('devices', { concurrency: false }, () => {
     return daemon;
   };
 
-  test('a camera is seen in the lobby', async () => {
+  test('a camera is seen in the lobby, by picture and by name', async () => {
     const camera = new Camera('Blue webcam');
     const window = await start({ name: 'camera', env: { ...synthetic, PARLOR_CAMERA: '', ...camera.env } });
-    await window.read(/Blue webcam/);
     await window.moves('preview');
+    await window.page.click('.device .select');
+    await window.read(/Blue webcam/);
     await window.shot('camera');
   });
 
@@ -69,7 +70,7 @@ describe('devices', { concurrency: false }, () => {
     await ben.press('lobby-join');
     await ben.moves('tile');
     camera.set('unplug');
-    await anna.read(/unplugged/);
+    await eventually('Anna is told', async () => /Your camera was unplugged/.test(await anna.page.script(CAMERA_BUTTON)));
     await anna.shot('unplugged');
     assert.equal((await ben.tiles())[0].state, 'connected');
     camera.set('ok');
@@ -102,6 +103,8 @@ describe('devices', { concurrency: false }, () => {
     await eventually('Ben hears nothing', async () => (await loudness(bens, folder)) < 0.005);
   });
 });
+
+const CAMERA_BUTTON = `return document.querySelector('[data-testid="toggle-camera"]').getAttribute('aria-label')`;
 
 /** The loudness (RMS, 1 is full scale) of half a second of what a speaker plays. */
 async function loudness(daemon, folder) {

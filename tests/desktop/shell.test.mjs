@@ -118,11 +118,11 @@ describe('the app on its desktop', { concurrency: false }, () => {
     const first = await start({ name: 'first', home, env });
 
     const second = run([link('127.0.0.1:1', 'garden')], { home, env });
-    assert.equal((await second.ended).code, 0);
+    assert.deepEqual(await second.ended, { code: 0, signal: null }, second.output);
     await first.read(/You are invited to garden/);
 
     const third = run(['-'], { home, env, input: link('127.0.0.1:1', 'attic') });
-    assert.equal((await third.ended).code, 0);
+    assert.deepEqual(await third.ended, { code: 0, signal: null }, third.output);
     await first.read(/You are invited to attic/);
   });
 
@@ -131,9 +131,9 @@ describe('the app on its desktop', { concurrency: false }, () => {
     open.push(bus);
     const [, address] = await bus.said(/^(unix:\S+)/m);
     const [home, env] = [scratch(), { DBUS_SESSION_BUS_ADDRESS: address }];
-    const [home_, work] = [run([], { home, env }), run(['--profile', 'work'], { home, env })];
-    await Promise.all([home_.said(/ready/), work.said(/ready/)]);
-    assert.ok(alive(home_.pid) && alive(work.pid));
+    const [usual, work] = [run([], { home, env }), run(['--profile', 'work'], { home, env })];
+    await Promise.all([usual.said(/ready/), work.said(/ready/)]);
+    assert.ok(alive(usual.pid) && alive(work.pid));
     const secret = (profile) => readFileSync(join(home, 'data/parlor/profiles', profile, 'secret'), 'hex');
     assert.notEqual(secret('default'), secret('work'));
   });

@@ -13,7 +13,7 @@ export const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
 export const binary = (name) => join(target, process.env.PARLOR_TEST_PROFILE ?? 'debug', name);
 
 /** Asks again and again until `look` gives something truthy; tells what was waited for when it does not. */
-export async function eventually(what, look, { within = 20_000, every = 100 } = {}) {
+export async function eventually(what, look, { within = 30_000, every = 100 } = {}) {
   const deadline = Date.now() + within;
   let last;
   for (;;) {

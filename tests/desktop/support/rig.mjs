@@ -7,10 +7,13 @@ import { join } from 'node:path';
 
 import { Program, binary, eventually, freePort, root, target } from './process.mjs';
 
+const folders = [];
+process.on('exit', () => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+
 /** A folder that goes with the test. */
 export function scratch() {
   const folder = mkdtempSync(join(tmpdir(), 'parlor-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 }
 

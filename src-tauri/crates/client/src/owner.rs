@@ -12,7 +12,7 @@ use parlor_protocol::{
     headless::{EventLine, HeadlessEvent, Stats, VideoOutStats},
     media::{MediaState, TrackRole},
     session::Remedy,
-    ui::{Levels, Me, Notice, Problem, Screen, Settings, Signaling, Snapshot, Theme, TileReport, Tone, UiCommand, UiEvent},
+    ui::{Levels, Me, Notice, Problem, Settings, Signaling, Snapshot, Theme, TileReport, Tone, UiCommand, UiEvent},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -431,7 +431,7 @@ impl Owner {
     fn signaling(&mut self, news: SignalingNews) {
         self.dirty = true;
         match news {
-            SignalingNews::Down { reason, .. } => {
+            SignalingNews::Down { reason } => {
                 if let Some(link) = self.screens.link() {
                     let problem = words::unreachable(&reason, &link.authority);
                     self.signaling_problem = Some(problem.clone());

@@ -76,7 +76,7 @@ pub(crate) enum RoomEvent {
 
 /// What signaling does, for the screens.
 pub(crate) enum SignalingNews {
-    Down { reason: String, retry_in: Duration },
+    Down { reason: String },
     Refused { code: parlor_protocol::signal::ErrorCode, message: String },
     Up { peer: PeerId },
 }
@@ -119,7 +119,8 @@ struct Live {
     session: Session,
     shared: Arc<Shared>,
     receiving: JoinHandle<()>,
-    _sending: Sending,
+    /// From the first time it is connected: what is encoded before reaches nobody, and costs a key frame.
+    sending: Option<Sending>,
     estimate: u64,
     loss: f32,
 }
@@ -308,7 +309,7 @@ impl Room {
         let input = match event {
             SignalingEvent::Down { reason, retry_in } => {
                 let reason = reason.to_string();
-                self.news.push(RoomEvent::Signaling(SignalingNews::Down { reason, retry_in }));
+                self.news.push(RoomEvent::Signaling(SignalingNews::Down { reason }));
                 SignalingInput::Down { retry_in }
             }
             SignalingEvent::Message { from, message } => SignalingInput::Message { from, message },
@@ -357,8 +358,7 @@ impl Room {
             SessionEvent::ChannelOpen { label } => EngineEvent::ChannelOpen { label },
             SessionEvent::Connection(state) => {
                 if state == SessionState::Connected {
-                    // What was encoded before now reached nobody here.
-                    self.news.push(RoomEvent::KeyFrame);
+                    self.connected(id);
                 }
                 EngineEvent::Connection(state)
             }
@@ -370,6 +370,16 @@ impl Room {
             SessionEvent::TrackStarted { role } => EngineEvent::TrackStarted { role },
         };
         self.input(Input::Engine { session: SessionKey(id), event });
+    }
+
+    fn connected(&mut self, id: u64) {
+        let Some(live) = self.sessions.get_mut(&id) else { return };
+        if live.sending.is_none() {
+            live.sending = Some(Sending::spawn(&live.session, &self.taps));
+        } else {
+            // What was encoded during the gap did not get there.
+            self.news.push(RoomEvent::KeyFrame);
+        }
     }
 
     fn note(&mut self, id: u64, note: Note) {
@@ -433,8 +443,7 @@ impl Room {
         };
         let (receiving, shared) = receive::spawn(receiving, media);
         self.tiles.insert(peer, tile);
-        let sending = Sending::spawn(&session, &self.taps);
-        let live = Live { peer, session, shared, receiving, _sending: sending, estimate: 0, loss: 0.0 };
+        let live = Live { peer, session, shared, receiving, sending: None, estimate: 0, loss: 0.0 };
         self.sessions.insert(id, live);
     }
 

@@ -156,7 +156,11 @@ tests! {
         let pattern = Pattern::new(320, 240).unwrap();
         let frames = (0..FRAMES).map(|counter| {
             let mut frame = rig::frame(&pattern.draw(counter, std::time::Instant::now()), "MJPG");
-            frame.truncate(if counter % 3 == 2 { frame.len() / 3 } else { frame.len() });
+            if counter % 3 == 2 {
+                // It ends too early.
+                frame.truncate(frame.len() / 3);
+                frame.extend([0xff, 0xd9]);
+            }
             frame
         });
         fs::write(rig.file(0, "source.MJPG.320x240"), frames.collect::<Vec<_>>().concat()).unwrap();
@@ -217,19 +221,19 @@ async fn delivers(rig: &Rig, format: &str, tolerance: f64) {
     assert_eq!(camera.started().await, ("Webcam".to_owned(), VideoFormat { width: 320, height: 240, fps: 30 }));
     let pattern = Pattern::new(320, 240).unwrap();
     let first = camera.picture().await;
-    let (mut last, mut steps) = (first.clone(), 0);
+    let (mut last, mut steps) = (first.clone(), Vec::new());
     for _ in 0..60 {
         let picture = camera.picture().await;
         let counter = read_counter(&picture).expect("a picture that is whole");
-        steps += (counter + FRAMES - read_counter(&last).unwrap()) % FRAMES;
+        steps.push((counter + FRAMES - read_counter(&last).unwrap()) % FRAMES);
         let error = difference(&picture, &pattern.draw(counter, picture.captured));
         assert!(error <= tolerance, "{error} a pixel");
         last = picture;
     }
-    let seconds = (last.captured - first.captured).as_secs_f64();
-    let rate = f64::from(steps) / seconds;
+    let rate = f64::from(steps.iter().sum::<u32>()) / (last.captured - first.captured).as_secs_f64();
     assert!((28.0..32.0).contains(&rate), "the camera ran at {rate} a second");
-    assert!(60.0 / seconds > 24.0, "{} a second arrived", 60.0 / seconds);
+    // A busy machine may miss some, but not every other one.
+    assert!(steps.iter().filter(|step| **step == 1).count() > 30, "{steps:?}");
 }
 
 /// The mean difference of two pictures' bytes.

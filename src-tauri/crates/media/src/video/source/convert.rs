@@ -91,7 +91,9 @@ impl Jpeg {
         Ok(Self { decompressor, planes: Vec::new() })
     }
 
-    /// A picture of exactly this size, whatever its colours are sampled at. What follows it in `bytes` is not looked at.
+    /// A picture of exactly this size, whatever its colours are sampled at. What follows it in `bytes` is not looked at; but where
+    /// the picture was cut off and the end of an older one follows, that may pass for its own: cameras' buffers are handed on
+    /// whole, without the length of what is in them.
     pub(super) fn decode(
         &mut self,
         bytes: &[u8],
