@@ -93,6 +93,11 @@ impl Recovery {
         }
     }
 
+    /// The server said that the peer is gone, and has not taken it back.
+    pub(crate) fn is_hinted(&self) -> bool {
+        self.hint.is_some()
+    }
+
     /// The session is connected.
     pub(crate) fn recovered(&mut self) {
         if self.unhealthy.take().is_some() {

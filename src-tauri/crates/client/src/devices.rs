@@ -8,6 +8,7 @@ use parlor_media::{
 };
 use parlor_protocol::{
     device::{CameraSpec, DeviceKind, MicrophoneSpec, SpeakerSpec, VideoFormat},
+    media::MediaState,
     ui::{DeviceChoice, DeviceTrouble, Devices, Picker, Settings},
 };
 use tokio::sync::{mpsc, watch};
@@ -122,6 +123,16 @@ impl Bay {
             camera: self.camera.picker.clone(),
             microphone: self.microphone.picker.clone(),
             speaker: self.speaker.picker.clone(),
+        }
+    }
+
+    /// What can be sent of what is wanted: nothing comes from a device that was chosen away. One that is in trouble still
+    /// counts, because it may come back at any time.
+    pub(crate) fn sendable(&self, wanted: MediaState) -> MediaState {
+        MediaState {
+            microphone: wanted.microphone && self.microphone.spec != MicrophoneSpec::None,
+            camera: wanted.camera && self.camera.spec != CameraSpec::None,
+            ..wanted
         }
     }
 

@@ -174,7 +174,10 @@ impl Owner {
             }
             // Answered where the loop ends.
             Request::Close(_) => {}
-            Request::Devices(devices) => self.devices.use_devices(devices),
+            Request::Devices(devices) => {
+                self.devices.use_devices(devices);
+                self.say_media().await;
+            }
             Request::Notice(notice) => self.tell(UiEvent::Notice(notice)),
             Request::OpenLink(link) => self.open_link(link),
             Request::Report { code, message } => self.error(code, message),
@@ -188,7 +191,10 @@ impl Owner {
     async fn ui(&mut self, command: UiCommand) {
         match command {
             UiCommand::ChatRead => self.command(Command::ChatRead).await,
-            UiCommand::ChooseDevice { kind, spec } => self.choose(kind, &spec),
+            UiCommand::ChooseDevice { kind, spec } => {
+                self.choose(kind, &spec);
+                self.say_media().await;
+            }
             UiCommand::CopyLink => self.copy_link(),
             UiCommand::Dismiss { peer } => self.command(Command::Dismiss(peer)).await,
             UiCommand::Join { link } => self.join(&link).await,
@@ -293,7 +299,7 @@ impl Owner {
             seed: u64::from_le_bytes(seed.try_into().expect("8 of 24 bytes")),
             settings: &settings,
             hue: hue(&settings.name),
-            media: self.media,
+            media: self.devices.sendable(self.media),
             timings: self.timings,
             bind: self.bind,
             network: self.network.clone(),
@@ -479,7 +485,12 @@ impl Owner {
     async fn set_media(&mut self, media: MediaState) {
         self.media = media;
         self.keep_settings();
-        self.command(Command::SetMedia(media)).await;
+        self.say_media().await;
+    }
+
+    /// Tells the others what we send now.
+    async fn say_media(&mut self) {
+        self.command(Command::SetMedia(self.devices.sendable(self.media))).await;
     }
 
     fn set_theme(&mut self, theme: Theme) {

@@ -82,11 +82,11 @@ pub(crate) fn unreachable(reason: &str, authority: &str) -> Problem {
             format!("There is no server called {authority}"),
             "Check the link, or your network. Parlor keeps trying.",
         ),
-        "not-parlor" => (
+        "not-a-server" => (
             format!("What answers at {authority} is not a Parlor server"),
             "Check the link, or ask for a new one. Parlor keeps trying.",
         ),
-        "tls" => (
+        "tls-failed" => (
             format!("{authority} could not prove that it is the right server"),
             "Check the clock of this computer, or ask whoever runs the server. Parlor keeps trying.",
         ),

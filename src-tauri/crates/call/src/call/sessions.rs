@@ -137,6 +137,12 @@ impl Call {
                 session::Output::ChatRefused => self.chat.refused(id, now),
                 session::Output::Dropped(why) => self.dropped.count(why),
                 session::Output::Engine(command) => self.engine(key, command),
+                session::Output::Greeted => {
+                    let message = self.media_message();
+                    if let Some(session) = self.peers.get_mut(&id).and_then(|peer| peer.session.as_mut()) {
+                        session.send_ctrl(&message);
+                    }
+                }
                 session::Output::Media(media, name) => self.handle_media(id, media, &name),
                 session::Output::Open => self.handle_open(id),
                 session::Output::Over(cause, hint) => self.fail(id, cause, hint, now),

@@ -18,6 +18,8 @@ const REFUSED_AFTER: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Link {
     healthy: bool,
+    /// Something came.
+    heard: bool,
     /// The peer's last `have`.
     has: Option<BTreeMap<InstanceId, u32>>,
     /// By run, the highest number up to which everything was put on the channel, and when.
@@ -29,11 +31,16 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn new() -> Self {
         let messages = Bucket::new(200, Duration::from_millis(50));
-        Self { healthy: true, has: None, sent: BTreeMap::new(), have_at: None, messages }
+        Self { healthy: true, heard: false, has: None, sent: BTreeMap::new(), have_at: None, messages }
     }
 
     pub(super) fn is_healthy(&self) -> bool {
         self.healthy
+    }
+
+    /// Whether this is the first message that came.
+    pub(super) fn is_first(&mut self) -> bool {
+        !std::mem::replace(&mut self.heard, true)
     }
 
     /// Whether it has just come back.

@@ -191,6 +191,11 @@ impl Chat {
         let Ok(wire) = serde_json::from_slice(data) else {
             return self.outputs.push_back(Output::Dropped(Why::Malformed));
         };
+        // What was said before the other end was open may be lost: its first word says that it is open now.
+        if link.is_first() {
+            self.tell_have(peer);
+        }
+        let Some(link) = self.links.get_mut(&peer) else { return };
         match wire {
             ChatWire::Have { up_to } => {
                 link.heard_have(up_to);

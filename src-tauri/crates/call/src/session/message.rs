@@ -44,6 +44,10 @@ pub(super) struct Talk {
     /// Everything that was said, until the session is connected.
     kept: VecDeque<Negotiation>,
     last_offer: Option<Negotiation>,
+    /// The user fragment of our last description.
+    ufrag: Option<String>,
+    /// Something came on `ctrl`: the other end is open.
+    greeted: bool,
     again: Bucket,
     heard: Inbox,
     /// The newest description that was heard: older ones that come late are not.
@@ -61,6 +65,8 @@ impl Default for Talk {
             held: Vec::new(),
             kept: VecDeque::new(),
             last_offer: None,
+            ufrag: None,
+            greeted: false,
             again: Bucket::new(1, SAY_AGAIN_EVERY),
             heard: Inbox::default(),
             newest: 0,
@@ -90,6 +96,10 @@ impl Session {
         let Ok(message) = serde_json::from_slice(data) else {
             return self.outputs.push_back(Output::Dropped(Why::Malformed));
         };
+        // What was said before the other end was open may be lost: its first word says that it is open now.
+        if !std::mem::replace(&mut self.talk.greeted, true) {
+            self.outputs.push_back(Output::Greeted);
+        }
         match message {
             CtrlMessage::Bye => self.outputs.push_back(Output::Bye),
             CtrlMessage::MediaState { media, name } => self.outputs.push_back(Output::Media(media, name)),
@@ -132,7 +142,7 @@ impl Session {
                 self.negotiator.receive(description, sequence, answers, restarts, now);
             }
             NegotiationBody::RestartReady => {
-                if self.recovery.ready() {
+                if self.carries_restart(via) && self.recovery.ready() {
                     self.negotiator.want(Want::RESTART, now);
                 }
             }
@@ -146,10 +156,22 @@ impl Session {
         }
     }
 
+    /// Whether the descriptions of a restart can arrive. The stack drops the path in use as soon as it sets one, and
+    /// `ctrl` with it: only the server can carry them.
+    fn carries_restart(&self, via: Via) -> bool {
+        match via {
+            Via::Signaling => true,
+            Via::Ctrl => self.signaling_up && !self.recovery.is_hinted(),
+        }
+    }
+
     /// Answers over the path that the question took: it works.
     fn receive_query(&mut self, via: Via, now: Instant) {
         if !self.talk.queries.take(now) {
             return self.outputs.push_back(Output::Dropped(Why::Flood));
+        }
+        if !self.carries_restart(via) {
+            return;
         }
         if self.first_offerer && self.negotiator.is_offering() {
             return self.say_offer_again();
@@ -178,7 +200,10 @@ impl Session {
 
     pub(super) fn say_description(&mut self, description: Description, answers: Option<u32>, now: Instant) {
         let is_offer = description.kind == DescriptionKind::Offer;
-        let route = self.route(now);
+        // A new ICE generation has just taken the path away that looked healthy until now.
+        let generation = ufrag(&description.sdp).to_owned();
+        let restarts = self.talk.ufrag.replace(generation.clone()).is_some_and(|before| before != generation);
+        let route = if restarts { self.paths.every(self.signaling_up) } else { self.route(now) };
         let said = self.say(NegotiationBody::Description(description), answers, route);
         if is_offer {
             self.negotiator.offered(said.sequence);

@@ -88,6 +88,8 @@ pub(crate) enum Output {
     Dropped(Why),
     /// Tell the connection.
     Engine(EngineCommand),
+    /// The other side said something on `ctrl` for the first time.
+    Greeted,
     /// What the other side says of its media, and its name.
     Media(MediaState, String),
     /// `ctrl` opened. What is to be the first message on it must be sent before the next input.
