@@ -4,15 +4,21 @@
 import { join } from 'node:path';
 
 import { alive, eventually, target } from './support/process.mjs';
-import { Screen, Server } from './support/rig.mjs';
+import { looks, portrait } from './support/portrait.mjs';
+import { Screen, Server, scratch } from './support/rig.mjs';
 import { Window } from './support/window.mjs';
 
 const hasScreen = Boolean(process.env.DISPLAY);
 const folder = join(target, 'demo');
-const people = [
-  { name: 'anna', name_in_lobby: 'Anna', env: { PARLOR_CAMERA: 'pattern:640x360@30', PARLOR_MICROPHONE: 'tone:330', PARLOR_SPEAKER: 'none' } },
-  { name: 'ben', name_in_lobby: 'Ben', env: { PARLOR_CAMERA: 'pattern:640x360@30', PARLOR_MICROPHONE: 'tone:440', PARLOR_SPEAKER: 'none' } },
-];
+const films = scratch();
+const people = [person('anna', 'Anna', 330), person('ben', 'Ben', 440)];
+
+/** Somebody with a drawn face and a tone for a voice. */
+function person(name, name_in_lobby, hertz) {
+  const film = join(films, `${name}.y4m`);
+  portrait(film, looks[name]);
+  return { name, name_in_lobby, env: { PARLOR_CAMERA: `file:${film}`, PARLOR_MICROPHONE: `tone:${hertz}`, PARLOR_SPEAKER: 'none' } };
+}
 
 const open = [];
 async function end(status) {

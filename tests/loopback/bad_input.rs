@@ -36,7 +36,7 @@ async fn a_server_that_comes_up_late_is_joined_when_it_does() {
     };
     let mut a = Peer::join(Setup::silent("Anna"), &link);
     let (code, busy) = a.see("a problem", |snapshot| problem(&snapshot.screen)).await;
-    assert_eq!((code.as_str(), busy), ("refused", true));
+    assert_eq!((code.as_str(), busy), ("connection-refused", true));
     let server = TestServer::start_at(address).await;
     a.id().await;
     a.see("the call", |snapshot| {

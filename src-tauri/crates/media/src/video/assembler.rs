@@ -184,21 +184,19 @@ impl Assembler {
     }
 
     fn scan(&self, start: u64) -> Scan {
-        let mut expected = start;
         let mut frame: Option<(u32, Descriptor, bool)> = None;
-        for (number, packet) in self.packets.range(start..) {
+        for (expected, (number, packet)) in (start..).zip(self.packets.range(start..)) {
             if *number != expected {
                 return Scan::Open;
             }
-            expected += 1;
             let (descriptor, data) = match (&packet.part, &frame) {
                 (Part::Readable(descriptor, data), _) => (descriptor, data),
                 (Part::Padding, None) => return Scan::Padding,
                 (Part::Padding, Some(_)) => continue,
-                (Part::Unreadable, _) => return Scan::Waste { end: expected, upper: false },
+                (Part::Unreadable, _) => return Scan::Waste { end: number + 1, upper: false },
             };
             match frame {
-                None if !descriptor.starts => return Scan::Waste { end: expected, upper: is_upper(descriptor) },
+                None if !descriptor.starts => return Scan::Waste { end: number + 1, upper: is_upper(descriptor) },
                 None => {
                     let key = frame_header::is_key(data) == Some(true);
                     frame = Some((packet.timestamp, *descriptor, key));
@@ -216,7 +214,7 @@ impl Assembler {
                 Some(_) => {}
             }
             if let (true, Some((_, descriptor, key))) = (packet.marker, frame) {
-                return Scan::Frame { end: expected, descriptor, key };
+                return Scan::Frame { end: number + 1, descriptor, key };
             }
         }
         Scan::Open

@@ -2,6 +2,8 @@
 //!
 //! Each test runs itself again in a process of its own, because a library can only be preloaded when one starts.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
 #[cfg(target_os = "linux")]
 mod rig;
 #[cfg(target_os = "linux")]

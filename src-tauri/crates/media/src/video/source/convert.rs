@@ -106,7 +106,7 @@ impl Jpeg {
         if (header.width, header.height) != (width as usize, height as usize) {
             return Err(Error::Frame(format!("{}x{} instead of {width}x{height}", header.width, header.height)));
         }
-        let (across, down) = sampling(header.subsamp)?;
+        let colours = sampling(header.subsamp)?;
         let length = turbojpeg::yuv_pixels_len(header.width, 1, header.height, header.subsamp).map_err(damaged)?;
         self.planes.resize(length, 0);
         // The sampling must be the header's own: the library writes as much as that says.
@@ -118,19 +118,23 @@ impl Jpeg {
             subsamp: header.subsamp,
         };
         self.decompressor.decompress_to_yuv(bytes, image).map_err(damaged)?;
-        let luma = padded(width, across) as usize * padded(height, down) as usize;
+        // The library rounds sides up to whole colours.
+        let padded = colours
+            .map_or((width, height), |(across, down)| (width.next_multiple_of(across), height.next_multiple_of(down)));
+        let (luma, chroma) = self.planes.split_at(padded.0 as usize * padded.1 as usize);
         let mut data = Vec::with_capacity(Picture::bytes(width, height)?);
-        crop(&mut data, &self.planes[..luma], padded(width, across), (width, height));
-        let half = (width.div_ceil(2), height.div_ceil(2));
-        if across == 0 {
-            data.resize(Picture::bytes(width, height)?, 128);
-        } else {
-            let from = (padded(width, across) / across, padded(height, down) / down);
-            let plane = from.0 as usize * from.1 as usize;
-            for plane in self.planes[luma..].chunks_exact(plane).take(2) {
-                match from == half {
-                    true => data.extend_from_slice(plane),
-                    false => scale::append(&mut data, plane, from, half),
+        for row in luma.chunks_exact(padded.0 as usize).take(height as usize) {
+            data.extend_from_slice(&row[..width as usize]);
+        }
+        match colours {
+            None => data.resize(Picture::bytes(width, height)?, 128),
+            Some((across, down)) => {
+                let (from, half) = ((padded.0 / across, padded.1 / down), (width.div_ceil(2), height.div_ceil(2)));
+                for plane in chroma.chunks_exact(from.0 as usize * from.1 as usize).take(2) {
+                    match from == half {
+                        true => data.extend_from_slice(plane),
+                        false => scale::append(&mut data, plane, from, half),
+                    }
                 }
             }
         }
@@ -141,29 +145,23 @@ impl Jpeg {
     }
 }
 
-/// How many pixels across and down share one colour; zeros where there is no colour.
-fn sampling(subsamp: Subsamp) -> Result<(u32, u32), Error> {
-    match subsamp {
-        Subsamp::Gray => Ok((0, 0)),
-        Subsamp::None => Ok((1, 1)),
-        Subsamp::Sub2x1 => Ok((2, 1)),
-        Subsamp::Sub1x2 => Ok((1, 2)),
-        Subsamp::Sub2x2 => Ok((2, 2)),
-        Subsamp::Sub4x1 => Ok((4, 1)),
-        Subsamp::Sub1x4 => Ok((1, 4)),
-        _ => Err(Error::Frame("its colours are sampled in an unknown way".to_owned())),
+/// How many pixels across and down share one colour; none where there is no colour.
+fn sampling(subsamp: Subsamp) -> Result<Option<(u32, u32)>, Error> {
+    let ways = [
+        (Subsamp::None, (1, 1)),
+        (Subsamp::Sub2x1, (2, 1)),
+        (Subsamp::Sub1x2, (1, 2)),
+        (Subsamp::Sub2x2, (2, 2)),
+        (Subsamp::Sub4x1, (4, 1)),
+        (Subsamp::Sub1x4, (1, 4)),
+    ];
+    if subsamp == Subsamp::Gray {
+        return Ok(None);
     }
-}
-
-/// The library rounds sides up to whole colours.
-fn padded(side: u32, sampling: u32) -> u32 {
-    side.next_multiple_of(sampling.max(1))
-}
-
-fn crop(data: &mut Vec<u8>, plane: &[u8], stride: u32, (width, height): (u32, u32)) {
-    for row in plane.chunks_exact(stride as usize).take(height as usize) {
-        data.extend_from_slice(&row[..width as usize]);
-    }
+    let known = ways.into_iter().find(|(way, _)| *way == subsamp);
+    known
+        .map(|(_, pixels)| Some(pixels))
+        .ok_or_else(|| Error::Frame("its colours are sampled in an unknown way".to_owned()))
 }
 
 /// The first bytes; buffers are longer than what is in them.
