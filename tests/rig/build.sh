@@ -14,4 +14,5 @@ fi
 work=$(mktemp "$library.XXXXXX")
 trap 'rm -f "$work"' EXIT
 "${CC:-cc}" -std=gnu17 -O2 -Wall -Wextra -Werror -shared -fPIC -o "$work" "$here"/fakecam/*.c -ldl -lpthread
+chmod 755 "$work"
 mv "$work" "$library"

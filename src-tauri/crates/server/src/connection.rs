@@ -264,7 +264,7 @@ fn is_too_large(error: &axum::Error) -> bool {
 fn is_base64(text: &str) -> bool {
     let bytes = text.trim_end_matches('=');
     let digit = |c: u8| c.is_ascii_alphanumeric() || c == b'+' || c == b'/';
-    !bytes.is_empty() && text.len() % 4 == 0 && text.len() - bytes.len() < 3 && bytes.bytes().all(digit)
+    !bytes.is_empty() && text.len().is_multiple_of(4) && text.len() - bytes.len() < 3 && bytes.bytes().all(digit)
 }
 
 /// A refusal in words.

@@ -1,5 +1,6 @@
 //! The program `parlor-server`.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "tests")]
 #![cfg(unix)]
 
 mod common;

@@ -77,6 +77,7 @@ async fn tcp(host: &Host<String>, port: u16) -> Result<TcpStream, DownReason> {
     Err(reason)
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "the system has many more, and gets new ones")]
 fn reach(error: &io::Error) -> DownReason {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => DownReason::ConnectionRefused,
@@ -113,11 +114,7 @@ fn client_config() -> Result<Arc<ClientConfig>, String> {
 fn reason(error: &Error, secure: bool) -> DownReason {
     match error {
         Error::Tls(_) => DownReason::TlsFailed,
-        // rustls reports its own errors as data that is not valid, and a peer that hangs up on it as an early end.
-        Error::Io(error) if secure => match error.kind() {
-            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => DownReason::TlsFailed,
-            _ => DownReason::ConnectionLost,
-        },
+        Error::Io(error) if secure && is_about_tls(error) => DownReason::TlsFailed,
         Error::Io(_) => DownReason::ConnectionLost,
         Error::Url(_) => DownReason::BadAddress,
         // A proxy whose server is away says so.
@@ -132,4 +129,9 @@ fn reason(error: &Error, secure: bool) -> DownReason {
         | Error::ConnectionClosed
         | Error::AlreadyClosed => DownReason::NotAServer,
     }
+}
+
+/// rustls reports its own errors as data that is not valid, and a peer that hangs up on it as an early end.
+fn is_about_tls(error: &io::Error) -> bool {
+    [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof].contains(&error.kind())
 }

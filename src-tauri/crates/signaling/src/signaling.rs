@@ -232,10 +232,8 @@ impl Task {
             Err(DriverError::Denied { code, message }) => {
                 let fatal = self.is_fatal(code);
                 self.emit(SignalingEvent::Refused { code, message, fatal }).await?;
-                let reason = match code {
-                    ErrorCode::ServerStopping => DownReason::ServerStopping,
-                    _ => DownReason::Refused,
-                };
+                let stopping = code == ErrorCode::ServerStopping;
+                let reason = if stopping { DownReason::ServerStopping } else { DownReason::Refused };
                 return Ok(if fatal { End::Over } else { End::Failed(reason) });
             }
         };

@@ -136,10 +136,13 @@ async fn enter(url: &str, room: &RoomName, credentials: &Credentials) -> Result<
         signature: credentials.identity.sign_join(&nonce, room, credentials.instance),
     };
     socket.send(message(&join)).await.map_err(|error| lost(&error))?;
-    match answer(&mut socket).await? {
-        ToClient::Welcome(welcome) if welcome.peer == credentials.identity.peer_id() => Ok((socket, welcome)),
-        _ => Err(DownReason::NotAServer.into()),
+    let ToClient::Welcome(welcome) = answer(&mut socket).await? else {
+        return Err(DownReason::NotAServer.into());
+    };
+    if welcome.peer != credentials.identity.peer_id() {
+        return Err(DownReason::NotAServer.into());
     }
+    Ok((socket, welcome))
 }
 
 /// The server's next message, while nothing else than one certain message or a refusal may come.

@@ -1,5 +1,7 @@
 //! Signaling as its user sees it: it stays up, and what is said arrives.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 mod common;
 
 use std::{

@@ -1,5 +1,7 @@
 //! The test vectors that peers written by others are checked with. `PARLOR_WRITE_VECTORS=1` writes them anew.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
 use parlor_identity::{ProfileSecret, Purpose};
 use parlor_protocol::{

@@ -1,5 +1,7 @@
 //! What can go wrong between the WebSocket driver and a server, and how it is told.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "tests")]
+
 mod common;
 
 use std::{net::SocketAddr, path::Path, process::Command, sync::Arc, time::Duration};

@@ -143,7 +143,7 @@ fn a_change_of_network_is_over_within_a_second() {
 }
 
 #[test]
-fn a_restart_goes_over_ctrl_while_the_server_is_gone_and_the_path_delivers() {
+fn a_renegotiation_goes_over_ctrl_while_the_server_is_gone() {
     let mut world = connected(2);
     world.set_server(false);
     world.run_for(ms(5000));
