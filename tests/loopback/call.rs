@@ -42,7 +42,7 @@ async fn who_leaves_is_gone_at_once_and_for_a_reason() {
     let mut a = Peer::join(Setup::silent("Anna"), &server.link("studio"));
     let mut b = Peer::join(Setup::silent("Ben"), &server.link("studio"));
     a.connected(1).await;
-    b.connected(1).await;
+    b.wait("peer-connect", |event| matches!(event, HeadlessEvent::PeerConnect { .. }).then_some(())).await;
     let started = Instant::now();
     let log = a.leave().await;
     let cause = b.wait("closed", |event| match event {

@@ -182,13 +182,17 @@ int closedir(DIR *folder) {
 
 static struct dirent64 *next_camera(int folder) {
   static __thread struct dirent64 entry;
+  /* An end is told from an error by errno alone, and looking for cameras that are not there sets it. */
+  int before = errno;
   while (folders[folder].next < NUMBERS) {
     unsigned number = folders[folder].next++;
     if (!fakecam_present(number)) continue;
     entry = (struct dirent64){.d_ino = 1000 + number, .d_type = DT_CHR, .d_reclen = sizeof entry};
     snprintf(entry.d_name, sizeof entry.d_name, "video%u", number);
+    errno = before;
     return &entry;
   }
+  errno = before;
   return NULL;
 }
 

@@ -294,7 +294,10 @@ fn follow(view: &mut BTreeMap<PeerId, InstanceId>, known: &mut BTreeSet<Address>
                 view.insert(peer.peer, peer.instance);
             }
             ToClient::PeerLeft { peer, .. } => assert_eq!(view.remove(&peer.peer), Some(peer.instance)),
-            other => panic!("{other:?}"),
+            other @ (ToClient::Challenge { .. }
+            | ToClient::Relay { .. }
+            | ToClient::Pong { .. }
+            | ToClient::Error { .. }) => panic!("{other:?}"),
         }
     }
 }
