@@ -10,9 +10,10 @@ use std::{
 use anyhow::Context;
 use tracing_subscriber::{EnvFilter, Layer, fmt::layer, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// Ours as far as a user would notice. Of others only failures: their lesser words name addresses. `PARLOR_LOG` takes its
+/// Ours as far as a user would notice. Of others only failures: their lesser words name addresses, and
+/// the driver's failures quote whole packets. `PARLOR_LOG` takes its
 /// place.
-const USUAL: &str = "error,parlor=info";
+const USUAL: &str = "error,webrtc::peer_connection::driver=off,parlor=info";
 /// A file that has grown past this is set aside at the next start, so two of them are the most there is.
 const LONGEST: u64 = 4 << 20;
 

@@ -69,7 +69,8 @@ async fn who_leaves_is_gone_at_once_and_for_a_reason() {
 async fn four_peers_all_reach_each_other() {
     let server = TestServer::start().await;
     let names = ["Anna", "Ben", "Chloe", "Dev"];
-    let mut peers: Vec<_> = names.into_iter().map(|name| Peer::join(Setup::silent(name), &server.link("four"))).collect();
+    let mut peers: Vec<_> =
+        names.into_iter().map(|name| Peer::join(Setup::silent(name), &server.link("four"))).collect();
     for peer in &mut peers {
         peer.connected(3).await;
     }

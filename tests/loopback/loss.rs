@@ -11,7 +11,8 @@ async fn five_percent_loss_costs_neither_the_call_nor_the_picture() {
     let server = TestServer::start().await;
     let netem = Netem::new(5);
     netem.outgoing(Impairment { loss: 0.05, delay: Duration::from_millis(20), ..Impairment::default() });
-    let mut a = Peer::join(Setup { network: Some(netem.runtime()), ..Setup::synthetic("Anna") }, &server.link("studio"));
+    let mut a =
+        Peer::join(Setup { network: Some(netem.runtime()), ..Setup::synthetic("Anna") }, &server.link("studio"));
     let mut b = Peer::join(Setup::silent("Ben"), &server.link("studio"));
     b.connected(1).await;
     b.stats("pictures", |stats| stats.sessions.iter().any(|s| s.video_in.fps > 20.0)).await;
@@ -31,7 +32,8 @@ async fn five_percent_loss_costs_neither_the_call_nor_the_picture() {
 async fn a_short_outage_heals_without_ending_the_call() {
     let server = TestServer::start().await;
     let netem = Netem::new(6);
-    let mut a = Peer::join(Setup { network: Some(netem.runtime()), ..Setup::synthetic("Anna") }, &server.link("studio"));
+    let mut a =
+        Peer::join(Setup { network: Some(netem.runtime()), ..Setup::synthetic("Anna") }, &server.link("studio"));
     let mut b = Peer::join(Setup::silent("Ben"), &server.link("studio"));
     a.connected(1).await;
     b.connected(1).await;

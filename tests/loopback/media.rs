@@ -19,7 +19,8 @@ async fn counter(peer: &mut Peer) -> u32 {
     let read = async {
         loop {
             if let Some((header, planes)) = peer.pictures.newest(tile)
-                && let Ok(picture) = Picture::from_data(header.width.into(), header.height.into(), planes, Instant::now())
+                && let Ok(picture) =
+                    Picture::from_data(header.width.into(), header.height.into(), planes, Instant::now())
                 && let Some(counter) = pattern::read_counter(&picture)
             {
                 return counter;
@@ -83,7 +84,8 @@ async fn four_peers_see_and_hear_each_other() {
     for peer in &mut peers {
         peer.connected(3).await;
         let stats = peer.stats("three moving, sounding peers", |stats| {
-            let alive = |s: &&parlor_protocol::headless::SessionStats| s.video_in.fps > 8.0 && s.audio_in.level_dbfs > -40.0;
+            let alive =
+                |s: &&parlor_protocol::headless::SessionStats| s.video_in.fps > 8.0 && s.audio_in.level_dbfs > -40.0;
             stats.sessions.iter().filter(alive).count() == 3
         });
         assert_eq!(stats.await.encoders, 1, "one encoder, however many peers");

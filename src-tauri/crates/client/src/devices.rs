@@ -227,14 +227,18 @@ impl Bay {
                 self.picture = true;
             }
             DeviceEvent::Lists(lists) => self.list(lists),
-            DeviceEvent::Microphone(AudioEvent::Started { .. } | AudioEvent::Recovered { .. } | AudioEvent::Moved { .. }) => {
+            DeviceEvent::Microphone(
+                AudioEvent::Started { .. } | AudioEvent::Recovered { .. } | AudioEvent::Moved { .. },
+            ) => {
                 self.microphone.picker.problem = None;
             }
             DeviceEvent::Microphone(AudioEvent::Trouble { trouble, detail }) => {
                 tracing::info!(?trouble, detail, "the microphone is in trouble");
                 self.microphone.trouble(DeviceKind::Microphone, trouble);
             }
-            DeviceEvent::Speaker(AudioEvent::Started { .. } | AudioEvent::Recovered { .. } | AudioEvent::Moved { .. }) => {
+            DeviceEvent::Speaker(
+                AudioEvent::Started { .. } | AudioEvent::Recovered { .. } | AudioEvent::Moved { .. },
+            ) => {
                 self.speaker.picker.problem = None;
             }
             DeviceEvent::Speaker(AudioEvent::Trouble { trouble, detail }) => {

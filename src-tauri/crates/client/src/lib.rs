@@ -28,6 +28,7 @@ use parlor_protocol::{
 use tokio::sync::{mpsc, oneshot};
 
 pub use parlor_call::Timings;
+pub use parlor_engine::LOG_DIRECTIVES;
 pub use parlor_identity::ProfileSecret;
 pub use rooms::fresh_room;
 

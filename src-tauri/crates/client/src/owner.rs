@@ -514,7 +514,12 @@ impl Owner {
 
     fn paths(&mut self) {
         let Some((estimate, loss)) = self.room.as_ref().and_then(|room| room.paths()) else { return };
-        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bits a second")]
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "bits a second"
+        )]
         let pictures = (estimate as f64 * PICTURE_SHARE - SOUND_BITRATE).max(0.0) as u32;
         self.devices.set_bitrate(pictures);
         self.devices.set_loss(loss.into());

@@ -278,7 +278,8 @@ impl Screen {
                 }
                 lock(&self.shared.pictures).shown(width, height, Instant::now());
                 if first {
-                    let _full = self.notes.try_send((self.id, Note::FirstFrame { role: TrackRole::Camera, width, height }));
+                    let _full =
+                        self.notes.try_send((self.id, Note::FirstFrame { role: TrackRole::Camera, width, height }));
                 }
                 true
             }

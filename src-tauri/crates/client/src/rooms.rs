@@ -3,9 +3,9 @@
 use parlor_protocol::RoomName;
 
 const QUALITIES: [&str; 32] = [
-    "amber", "brave", "bright", "calm", "clear", "coral", "cosy", "early", "fair", "fresh", "gentle", "golden", "green",
-    "happy", "keen", "kind", "late", "light", "lively", "lucky", "merry", "mild", "noble", "open", "quiet", "rapid",
-    "sunny", "swift", "tidy", "warm", "wild", "young",
+    "amber", "brave", "bright", "calm", "clear", "coral", "cosy", "early", "fair", "fresh", "gentle", "golden",
+    "green", "happy", "keen", "kind", "late", "light", "lively", "lucky", "merry", "mild", "noble", "open", "quiet",
+    "rapid", "sunny", "swift", "tidy", "warm", "wild", "young",
 ];
 const PLACES: [&str; 32] = [
     "arch", "attic", "balcony", "bay", "bridge", "cabin", "canal", "corner", "court", "dune", "forest", "garden",

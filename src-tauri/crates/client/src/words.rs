@@ -54,20 +54,16 @@ pub(crate) fn refused(code: ErrorCode) -> Problem {
         ErrorCode::MessageTooLarge | ErrorCode::TooFast => {
             ("The room server turned messages away", "Try again in a moment.", Remedy::Rejoin)
         }
-        ErrorCode::Replaced => {
-            ("You joined this room somewhere else", "This window has stepped back. Rejoin to move the call here.", Remedy::Rejoin)
-        }
-        ErrorCode::RoomFull => {
-            ("The room is full", "Ask somebody to leave, then try again.", Remedy::Rejoin)
-        }
-        ErrorCode::ServerStopping => {
-            ("The room server is restarting", "Try again in a moment.", Remedy::Rejoin)
-        }
-        ErrorCode::TooManyConnections => (
-            "Too many people join from your network at once",
-            "Wait a minute, then try again.",
+        ErrorCode::Replaced => (
+            "You joined this room somewhere else",
+            "This window has stepped back. Rejoin to move the call here.",
             Remedy::Rejoin,
         ),
+        ErrorCode::RoomFull => ("The room is full", "Ask somebody to leave, then try again.", Remedy::Rejoin),
+        ErrorCode::ServerStopping => ("The room server is restarting", "Try again in a moment.", Remedy::Rejoin),
+        ErrorCode::TooManyConnections => {
+            ("Too many people join from your network at once", "Wait a minute, then try again.", Remedy::Rejoin)
+        }
         ErrorCode::UnsupportedVersion => {
             ("The room server needs another version of Parlor", "Update Parlor, then join again.", Remedy::None)
         }
@@ -78,10 +74,9 @@ pub(crate) fn refused(code: ErrorCode) -> Problem {
 /// The room server cannot be reached, and is tried again.
 pub(crate) fn unreachable(reason: &str, authority: &str) -> Problem {
     let (title, text) = match reason {
-        "unknown-host" => (
-            format!("There is no server called {authority}"),
-            "Check the link, or your network. Parlor keeps trying.",
-        ),
+        "unknown-host" => {
+            (format!("There is no server called {authority}"), "Check the link, or your network. Parlor keeps trying.")
+        }
         "not-a-server" => (
             format!("What answers at {authority} is not a Parlor server"),
             "Check the link, or ask for a new one. Parlor keeps trying.",

@@ -7,7 +7,9 @@ use std::{
 };
 
 use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
-use parlor_client::{Client, ClientEvent, Decode, DeviceOverrides, Options, ProfileSecret, Timings, profile};
+use parlor_client::{
+    Client, ClientEvent, Decode, DeviceOverrides, LOG_DIRECTIVES, Options, ProfileSecret, Timings, profile,
+};
 use parlor_protocol::{
     LinkKey, RoomLink, RoomName,
     device::{CameraSpec, DeviceKind, MicrophoneSpec, SpeakerSpec},
@@ -80,7 +82,8 @@ struct Misuse {
 }
 
 fn main() -> ExitCode {
-    let log = tracing_subscriber::EnvFilter::try_from_env("PARLOR_LOG").unwrap_or_else(|_| "warn".into());
+    let usual = format!("warn,{}", LOG_DIRECTIVES.join(","));
+    let log = tracing_subscriber::EnvFilter::try_from_env("PARLOR_LOG").unwrap_or_else(|_| usual.into());
     tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
     let start = Instant::now();
     let outcome = match Arguments::try_parse() {
@@ -133,10 +136,9 @@ fn link(server: &str, room: Option<RoomName>) -> Result<(), Misuse> {
 
 fn run(join: Join) -> Result<(), Misuse> {
     let text = if join.link == "-" { first_line()? } else { join.link.clone() };
-    let link: RoomLink = text.parse().map_err(|error: parlor_protocol::LinkError| Misuse {
-        code: "bad-link",
-        message: error.to_string(),
-    })?;
+    let link: RoomLink = text
+        .parse()
+        .map_err(|error: parlor_protocol::LinkError| Misuse { code: "bad-link", message: error.to_string() })?;
     let secret = secret(join.profile.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Misuse { code: "no-runtime", message: error.to_string() })?;
