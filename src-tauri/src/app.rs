@@ -8,6 +8,7 @@ use crate::{
     arguments::{Arguments, Start},
     commands, log,
     quit::{self, quit},
+    renderer,
     rooms::Rooms,
     settings::KeptSettings,
     shell::{self, Shell},
@@ -62,7 +63,8 @@ fn set_up(app: &mut App, start: Start) -> anyhow::Result<()> {
     async_runtime::spawn(quit::on_signal(app.handle().clone()));
     links_from_the_desktop(app.handle());
     // Last: a page asks for its shell as soon as it is there.
-    window(app, &start.profile, start.folder.join("webview"))?;
+    let window = window(app, &start.profile, start.folder.join("webview"))?;
+    renderer::suit_the_machine(&window);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     Ok(())
 }

@@ -12,6 +12,7 @@ mod frames;
 mod log;
 mod outlet;
 mod quit;
+mod renderer;
 mod rooms;
 mod settings;
 mod shell;

@@ -6,7 +6,11 @@ use parlor_media::{
     audio::measure,
     video::{Picture, pattern},
 };
-use parlor_protocol::{headless::HeadlessEvent, media::TrackRole, ui::UiCommand};
+use parlor_protocol::{
+    headless::HeadlessEvent,
+    media::TrackRole,
+    ui::{Snapshot, UiCommand},
+};
 use parlor_tests::{PATIENCE, Peer, Setup, TestServer};
 use tokio::time;
 
@@ -107,12 +111,16 @@ async fn a_camera_turned_off_and_on_is_told_and_comes_back() {
     })
     .await;
     b.stats("no pictures", |stats| stats.sessions.iter().all(|s| s.video_in.fps < 1.0)).await;
+    let tile =
+        |picture| move |snapshot: &Snapshot| (snapshot.room.as_ref()?.tiles.first()?.picture == picture).then_some(());
+    b.see("a tile without a picture", tile(false)).await;
     a.client.ui(UiCommand::SetCamera { on: true });
     b.wait_new("track-added", |event| {
         matches!(event, HeadlessEvent::TrackAdded { track: TrackRole::Camera, .. }).then_some(())
     })
     .await;
     b.stats("pictures again", |stats| stats.sessions.iter().any(|s| s.video_in.fps > 20.0)).await;
+    b.see("a tile with a picture", tile(true)).await;
     a.connected(1).await;
     a.leave().await;
     b.leave().await;

@@ -21,10 +21,6 @@ export class WebDriver {
     return this.#request('POST', '/execute/sync', { script: body, args });
   }
 
-  async click(selector) {
-    await this.#request('POST', `/element/${await this.#find(selector)}/click`, {});
-  }
-
   async type(selector, text) {
     await this.#request('POST', `/element/${await this.#find(selector)}/value`, { text });
   }
@@ -52,12 +48,17 @@ export class WebDriver {
   }
 }
 
+/** Longer than any command takes on a busy machine. */
+const PATIENCE = 60_000;
+
 async function request(method, url, body) {
   const response = await fetch(url, {
     method,
     headers: { 'content-type': 'application/json' },
     body: body && JSON.stringify(body),
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(PATIENCE),
+  }).catch((error) => {
+    throw new Error(`${method} ${new URL(url).pathname}: ${error.message}`, { cause: error });
   });
   const { value } = await response.json();
   if (!response.ok) throw new Error(`${value.error}: ${value.message}`);

@@ -49,9 +49,17 @@ export class Window {
     return eventually(`${this.name} shows no ${testId}`, async () => !(await this.page.script(VISIBLE, id(testId))), options);
   }
 
-  async press(testId) {
-    await this.see(testId);
-    await this.page.click(id(testId));
+  /**
+   * Presses what lies at the middle of something, which must be it. In the page: WebKit's driver waits for the end of a
+   * mouse event that it sometimes never hears of, when what was pressed goes away with the press.
+   */
+  press(testId) {
+    return this.pressAt(id(testId));
+  }
+
+  /** The same by selector. */
+  pressAt(selector) {
+    return eventually(`${selector} of ${this.name} can be pressed`, () => this.page.script(PRESS, selector));
   }
 
   /** Replaces what a field holds. */
@@ -112,9 +120,10 @@ export class Window {
     await this.press('lobby-join');
   }
 
-  /** A picture of the window for people, in target/states. */
+  /** A picture of the window for people, in target/states, once nothing fades in or out any more. */
   async shot(name, folder = join(target, 'states')) {
     mkdirSync(folder, { recursive: true });
+    await eventually(`${this.name} stands still`, () => this.page.script(SETTLED));
     writeFileSync(join(folder, `${name}.png`), await this.page.screenshot());
   }
 
@@ -153,6 +162,23 @@ const VISIBLE = `
   if (!element) return false;
   const box = element.getBoundingClientRect();
   return box.width > 0 && box.height > 0 && getComputedStyle(element).visibility === 'visible';
+`;
+
+const SETTLED = `
+  const ends = (animation) => animation.effect.getComputedTiming().endTime !== Infinity;
+  return !document.getAnimations().some((animation) => animation.playState === 'running' && ends(animation));
+`;
+
+const PRESS = `
+  const element = document.querySelector(arguments[0]);
+  if (!element) return false;
+  element.scrollIntoView({ block: 'nearest' });
+  const box = element.getBoundingClientRect();
+  const hit = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+  if (!hit || !element.contains(hit)) return false;
+  element.focus();
+  element.click();
+  return true;
 `;
 
 const PIXELS = `

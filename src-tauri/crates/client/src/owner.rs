@@ -400,7 +400,14 @@ impl Owner {
                 self.tell(UiEvent::SessionState(event.clone()));
                 HeadlessEvent::SessionState(event)
             }
-            CallEvent::TrackAdded { peer, track } => HeadlessEvent::TrackAdded { peer, track },
+            CallEvent::TrackAdded { peer, track } => {
+                if track == TrackRole::Camera
+                    && let Some(room) = &self.room
+                {
+                    room.await_picture(peer);
+                }
+                HeadlessEvent::TrackAdded { peer, track }
+            }
             CallEvent::TrackRemoved { peer, track } => {
                 if track == TrackRole::Camera
                     && let Some(room) = &self.room
@@ -430,7 +437,7 @@ impl Owner {
             Note::FirstFrame { role, width, height } => {
                 self.headless(HeadlessEvent::FirstFrame { peer, track: role, width, height });
             }
-            Note::Flow { .. } | Note::KeyFrameNeeded => {}
+            Note::Flow { .. } | Note::KeyFrameNeeded | Note::Picture { .. } => {}
         }
     }
 

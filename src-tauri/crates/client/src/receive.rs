@@ -1,7 +1,11 @@
 //! From one session to the eyes and ears: pictures to the window or a decoder, sound to the speaker.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, RwLock, mpsc as blocking},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+        mpsc as blocking,
+    },
     time::{Duration, Instant},
 };
 
@@ -42,12 +46,14 @@ pub(crate) type Sink = Arc<RwLock<Option<Arc<dyn FrameSink>>>>;
 pub(crate) enum Note {
     /// The first sound was put into the jitter buffer.
     FirstAudio,
-    /// The first picture since the camera was turned on can be shown.
+    /// The first picture of the session can be shown.
     FirstFrame { role: TrackRole, width: u32, height: u32 },
     /// Nothing came for a while, or something comes again.
     Flow { stalled: bool },
     /// The picture cannot go on without a key frame.
     KeyFrameNeeded,
+    /// A picture can be shown after the track was turned on.
+    Picture { role: TrackRole },
 }
 
 /// How a session's receiver is made.
@@ -66,6 +72,8 @@ pub(crate) struct Receiving {
 pub(crate) struct Shared {
     pictures: Mutex<Pictures>,
     audio: Mutex<Option<Arc<PeerAudio>>>,
+    /// The next picture is to be told of.
+    awaited: AtomicBool,
 }
 
 impl Shared {
@@ -94,6 +102,26 @@ impl Shared {
     /// The camera was turned off: the pause to come is no freeze.
     pub(crate) fn pause(&self) {
         lock(&self.pictures).pause();
+    }
+
+    /// The camera was turned on: its first picture is to be told of.
+    pub(crate) fn await_picture(&self) {
+        self.awaited.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts a picture, and tells of it where somebody waits for one.
+    fn shown(&self, id: u64, first: bool, (width, height): (u32, u32), notes: &mpsc::Sender<(u64, Note)>) {
+        let role = TrackRole::Camera;
+        lock(&self.pictures).shown(width, height, Instant::now());
+        let note = match (first, self.awaited.swap(false, Ordering::Relaxed)) {
+            (true, _) => Note::FirstFrame { role, width, height },
+            (false, true) => Note::Picture { role },
+            (false, false) => return,
+        };
+        if notes.try_send((id, note)).is_err() {
+            // The next picture tells of it.
+            self.await_picture();
+        }
     }
 }
 
@@ -276,11 +304,7 @@ impl Screen {
                 if let Some(sink) = sink.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
                     sink.frame(header, &data);
                 }
-                lock(&self.shared.pictures).shown(width, height, Instant::now());
-                if first {
-                    let _full =
-                        self.notes.try_send((self.id, Note::FirstFrame { role: TrackRole::Camera, width, height }));
-                }
+                self.shared.shown(self.id, first, (width, height), &self.notes);
                 true
             }
         }
@@ -310,11 +334,7 @@ fn decoder(setup: &Receiving, shared: Arc<Shared>) -> blocking::SyncSender<Frame
             match decoder.decode(&frame.data) {
                 Ok(Some(picture)) => {
                     let size = (picture.width, picture.height);
-                    lock(&shared.pictures).shown(size.0, size.1, Instant::now());
-                    if std::mem::take(&mut first) {
-                        let note = Note::FirstFrame { role: TrackRole::Camera, width: size.0, height: size.1 };
-                        let _full = notes.try_send((id, note));
-                    }
+                    shared.shown(id, std::mem::take(&mut first), size, &notes);
                     if let Some(sink) = sink.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
                         sink.frame(header(FrameCodec::I420, true, tile, size, frame.time_us), &picture.data);
                     }

@@ -390,7 +390,9 @@ impl Room {
                 return tell(&live.session, SessionCommand::RequestKeyFrame { role: TrackRole::Camera });
             }
             Note::FirstAudio => {}
-            Note::FirstFrame { role, .. } => self.input(Input::Command(Command::PictureSeen { peer, role })),
+            Note::FirstFrame { role, .. } | Note::Picture { role } => {
+                self.input(Input::Command(Command::PictureSeen { peer, role }));
+            }
             Note::Flow { stalled } => {
                 self.input(Input::Command(Command::MediaFlow { peer, stalled }));
                 return;
@@ -452,6 +454,11 @@ impl Room {
         live.receiving.abort();
         self.closing.retain(|task| !task.is_finished());
         self.closing.push(tokio::spawn(live.session.close()));
+    }
+
+    /// A peer turned its camera on: its first picture is to be told of.
+    pub(crate) fn await_picture(&self, peer: PeerId) {
+        self.sessions.values().filter(|live| live.peer == peer).for_each(|live| live.shared.await_picture());
     }
 
     /// A peer turned its camera off: the pause to come is no freeze.
