@@ -39,6 +39,9 @@ const BATCH_BYTES: usize = 40 * 1024;
 const MAX_BATCHES: usize = 16;
 /// How far a message's clock may be ahead of all that was seen: nobody can wear the clock out.
 const MAX_CLOCK_LEAP: u64 = 10_000_000;
+/// How far two clocks that are both right may differ in milliseconds, rounding included: what was written just before we
+/// came is still history.
+const CLOCK_SLACK_MS: u64 = 100;
 
 /// The chat of one call.
 #[derive(Debug)]
@@ -299,7 +302,7 @@ impl Chat {
             self.outputs.push_back(Output::Dropped(Why::Forged));
             return None;
         }
-        let history = fill && body.sent_ms < self.came_ms;
+        let history = fill && body.sent_ms < self.came_ms + CLOCK_SLACK_MS;
         Some((id, self.accept(signed, body, author, history)))
     }
 
