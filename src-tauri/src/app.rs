@@ -83,16 +83,14 @@ fn window(app: &App, profile: &str, data: std::path::PathBuf) -> anyhow::Result<
 }
 
 fn handle(app: &AppHandle, event: RunEvent) {
-    match event {
-        RunEvent::WindowEvent { event: WindowEvent::CloseRequested { api, .. }, .. } => {
-            api.prevent_close();
-            quit(app);
-        }
-        RunEvent::ExitRequested { api, .. } if !quit::quitting() => {
-            api.prevent_exit();
-            quit(app);
-        }
-        _ => {}
+    if let RunEvent::WindowEvent { event: WindowEvent::CloseRequested { api, .. }, .. } = event {
+        api.prevent_close();
+        quit(app);
+    } else if let RunEvent::ExitRequested { api, .. } = event
+        && !quit::quitting()
+    {
+        api.prevent_exit();
+        quit(app);
     }
 }
 

@@ -1,10 +1,6 @@
 //! The settings on disk, in the profile's folder. A file that cannot be read as settings is set aside, never overwritten.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, path::Path, sync::Arc};
 
 use parlor_protocol::ui::{Notice, Settings, Tone};
 use serde_json::Value;
@@ -89,7 +85,7 @@ fn set_aside(path: &Path) -> Notice {
     }
 }
 
-fn file_name(path: &PathBuf) -> std::borrow::Cow<'_, str> {
+fn file_name(path: &Path) -> std::borrow::Cow<'_, str> {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy()
 }
 

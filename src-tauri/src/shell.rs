@@ -91,9 +91,10 @@ impl Shell {
 
     /// Does what the page asks.
     pub(crate) fn command(&self, command: UiCommand) {
-        match command {
-            UiCommand::Start => self.start(),
-            other => self.client.ui(other),
+        if command == UiCommand::Start {
+            self.start();
+        } else {
+            self.client.ui(command);
         }
     }
 

@@ -41,7 +41,7 @@ describe('devices', { concurrency: false }, () => {
     const camera = new Camera('Blue webcam');
     const window = await start({ name: 'camera', env: { ...synthetic, PARLOR_CAMERA: '', ...camera.env } });
     await window.moves('preview');
-    await window.pressAt('.device .select');
+    await window.page.click('.device .select');
     await window.read(/Blue webcam/);
     await window.shot('camera');
   });

@@ -21,6 +21,10 @@ export class WebDriver {
     return this.#request('POST', '/execute/sync', { script: body, args });
   }
 
+  async click(selector) {
+    await this.#request('POST', `/element/${await this.#find(selector)}/click`, {});
+  }
+
   async type(selector, text) {
     await this.#request('POST', `/element/${await this.#find(selector)}/value`, { text });
   }

@@ -49,17 +49,9 @@ export class Window {
     return eventually(`${this.name} shows no ${testId}`, async () => !(await this.page.script(VISIBLE, id(testId))), options);
   }
 
-  /**
-   * Presses what lies at the middle of something, which must be it. In the page: WebKit's driver waits for the end of a
-   * mouse event that it sometimes never hears of, when what was pressed goes away with the press.
-   */
-  press(testId) {
-    return this.pressAt(id(testId));
-  }
-
-  /** The same by selector. */
-  pressAt(selector) {
-    return eventually(`${selector} of ${this.name} can be pressed`, () => this.page.script(PRESS, selector));
+  async press(testId) {
+    await this.see(testId);
+    await this.page.click(id(testId));
   }
 
   /** Replaces what a field holds. */
@@ -124,7 +116,10 @@ export class Window {
   async shot(name, folder = join(target, 'states')) {
     mkdirSync(folder, { recursive: true });
     await eventually(`${this.name} stands still`, () => this.page.script(SETTLED));
+    // The driver waits for the next picture that the page draws, and a page that stands still draws none.
+    await this.page.script(STIR);
     writeFileSync(join(folder, `${name}.png`), await this.page.screenshot());
+    await this.page.script(STILL);
   }
 
   /** Lets the process end by itself, as a signal of the system asks it to. */
@@ -169,17 +164,14 @@ const SETTLED = `
   return !document.getAnimations().some((animation) => animation.playState === 'running' && ends(animation));
 `;
 
-const PRESS = `
-  const element = document.querySelector(arguments[0]);
-  if (!element) return false;
-  element.scrollIntoView({ block: 'nearest' });
-  const box = element.getBoundingClientRect();
-  const hit = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
-  if (!hit || !element.contains(hit)) return false;
-  element.focus();
-  element.click();
-  return true;
+const STIR = `
+  const speck = document.createElement('i');
+  speck.id = 'speck';
+  Object.assign(speck.style, { position: 'fixed', inset: '0 auto auto 0', width: '1px', height: '1px', background: 'gray', pointerEvents: 'none' });
+  document.body.append(speck);
+  speck.animate([{ opacity: 0 }, { opacity: 0.05 }], { duration: 100, iterations: Infinity });
 `;
+const STILL = `document.getElementById('speck').remove()`;
 
 const PIXELS = `
   const canvas = document.querySelector(arguments[0])?.querySelector('canvas');
