@@ -5,8 +5,6 @@ SHELL := bash
 .DEFAULT_GOAL := run
 .NOTPARALLEL:
 
-# Both must match: the command line interface refuses versions that differ from the crate's.
-TAURI_CLI := @tauri-apps/cli@2.12.5
 TAURI_DRIVER := 2.1.0
 
 ui_sources := $(shell find ui -path ui/node_modules -prune -o -path ui/dist -prune -o -type f -print 2>/dev/null)
@@ -40,7 +38,7 @@ bench: libraries
 
 ## The Debian package, in target/release/bundle/deb.
 deb: libraries ui/dist/index.html
-	npx --yes $(TAURI_CLI) build --bundles deb
+	scripts/deb.sh
 
 # All of them in one build: the features of a dependency are the sum over what is built together, and a different
 # sum would compile it again.
