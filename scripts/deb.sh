@@ -7,9 +7,8 @@ cd "$(dirname "$0")/.."
 # Its major and minor version must be the crate's.
 cli=@tauri-apps/cli@2.12.5
 
-library=$(readlink -f "$(pkg-config --variable=libdir vpx)/libvpx.so")
-interface=${library##*libvpx.so.}
-depends=("libvpx${interface%%.*}" "libasound2t64 | libasound2" libasound2-plugins
+vpx=$(dpkg-query -W -f '${Depends}' libvpx-dev | grep -o 'libvpx[0-9]\+' | head -n 1)
+depends=("$vpx" "libasound2t64 | libasound2" libasound2-plugins
     gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
 list=$(printf '"%s",' "${depends[@]}")
 exec npx --yes "$cli" build --bundles deb --config "{\"bundle\":{\"linux\":{\"deb\":{\"depends\":[${list%,}]}}}}" "$@"
