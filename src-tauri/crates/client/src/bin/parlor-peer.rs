@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, Write},
+    net::IpAddr,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -140,9 +141,10 @@ fn run(join: Join) -> Result<(), Misuse> {
         .parse()
         .map_err(|error: parlor_protocol::LinkError| Misuse { code: "bad-link", message: error.to_string() })?;
     let secret = secret(join.profile.as_deref())?;
+    let bind = bind()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Misuse { code: "no-runtime", message: error.to_string() })?;
-    runtime.block_on(call(join, link, secret));
+    runtime.block_on(call(join, link, secret, bind));
     // A device that hangs in the system must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(300));
     Ok(())
@@ -167,7 +169,18 @@ fn secret(profile: Option<&str>) -> Result<ProfileSecret, Misuse> {
     }
 }
 
-async fn call(join: Join, link: RoomLink, secret: ProfileSecret) {
+/// The one address for WebRTC. One that is none is refused: all interfaces instead would be the opposite of what was meant.
+fn bind() -> Result<Option<IpAddr>, Misuse> {
+    let Some(value) = std::env::var_os("PARLOR_BIND") else { return Ok(None) };
+    match value.to_str().and_then(|text| text.parse().ok()) {
+        Some(address) => Ok(Some(address)),
+        None => {
+            Err(Misuse { code: "bad-arguments", message: format!("PARLOR_BIND is {value:?}, which is no address") })
+        }
+    }
+}
+
+async fn call(join: Join, link: RoomLink, secret: ProfileSecret, bind: Option<IpAddr>) {
     let options = Options {
         secret,
         settings: Settings { name: join.name, ..Settings::default() },
@@ -176,7 +189,7 @@ async fn call(join: Join, link: RoomLink, secret: ProfileSecret) {
             microphone: Some(join.microphone),
             speaker: Some(join.speaker),
         },
-        bind: std::env::var("PARLOR_BIND").ok().and_then(|address| address.parse().ok()),
+        bind,
         decode: match join.decode {
             DecodeArgument::All => Decode::All,
             DecodeArgument::None => Decode::None,
