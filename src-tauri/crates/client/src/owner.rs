@@ -80,7 +80,7 @@ pub(crate) async fn run(options: Options, mut requests: mpsc::Receiver<Request>,
             },
             event = device_events.recv() => if let Some(event) = event { owner.device(event) },
             arrival = arrival(&mut owner.room) => owner.arrive(arrival).await,
-            _ = levels.tick(), if owner.window() => owner.levels(),
+            _ = levels.tick(), if owner.window => owner.levels(),
             _ = stats.tick() => owner.stats(),
             () = time::sleep_until(next_snapshot.into()), if dirty => {
                 next_snapshot = Instant::now() + SNAPSHOT_EVERY;
@@ -106,6 +106,8 @@ struct Owner {
     bind: Option<std::net::IpAddr>,
     network: Option<crate::Network>,
     decode: Decode,
+    /// There is a window to show things, whoever decodes for it.
+    window: bool,
     lobby: bool,
     timings: crate::Timings,
     clock: Clock,
@@ -139,6 +141,7 @@ impl Owner {
             bind: options.bind,
             network: options.network,
             decode: options.decode,
+            window: options.decode == Decode::Window,
             lobby: options.lobby,
             timings: options.timings,
             clock: Clock::start(),
@@ -159,11 +162,6 @@ impl Owner {
             devices::watch_lists(&owner.devices);
         }
         (owner, device_events)
-    }
-
-    /// There is a window to show things.
-    fn window(&self) -> bool {
-        self.decode == Decode::Window
     }
 
     async fn request(&mut self, request: Request) {
@@ -507,7 +505,7 @@ impl Owner {
 
     /// The window cannot decode: pictures are decoded here and go to it as they are. Holds for sessions from now on.
     fn raw_pictures(&mut self, on: bool) {
-        if self.decode != Decode::None {
+        if self.window {
             self.decode = if on { Decode::All } else { Decode::Window };
         }
     }
@@ -630,7 +628,7 @@ impl Owner {
     }
 
     fn tell(&self, event: UiEvent) {
-        if self.window() {
+        if self.window {
             self.send(ClientEvent::Ui(event));
         }
     }
