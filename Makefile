@@ -9,31 +9,33 @@ TAURI_DRIVER := 2.1.0
 
 ui_sources := $(shell find ui -path ui/node_modules -prune -o -path ui/dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: run test demo lint bench deb types binaries libraries tools
+.PHONY: run test demo lint bench deb types binaries libraries tools driver rig
 
-## Opens the window. `make run ARGS=LINK` offers a room link in it.
+## Opens the window. `make run ARGS='LINK'` offers a room link in it.
 run: libraries ui/dist/index.html binaries
 	target/debug/parlor $(ARGS)
 
 ## Everything: cargo, the window's code, browsers, the real window. Ends with `N passed, N failed`.
-test: tools ui/dist/index.html tests/browser/node_modules/.package-lock.json target/rig/fakecam.so binaries
+test: tools ui/dist/index.html tests/browser/node_modules/.package-lock.json rig binaries
 	node scripts/test.mjs
 
 ## A server and two windows in one call, with synthetic cameras and microphones; screenshots go to target/demo.
-demo: tools ui/dist/index.html binaries
+demo: driver ui/dist/index.html binaries
 	node tests/desktop/demo.mjs
 
+## Formatting, lints, types.
 lint: libraries ui/dist/index.html
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --quiet -p parlor-protocol --test typescript
-	cd ui && npx svelte-check --fail-on-warnings
+	cd ui && npm run check
 
 ## Writes the window's TypeScript types anew from the Rust ones.
 types:
 	PARLOR_WRITE_TYPES=1 cargo test --quiet -p parlor-protocol --test typescript
 
-bench: libraries
+## What a call costs, beside Chromium doing the same.
+bench: tools ui/dist/index.html tests/browser/node_modules/.package-lock.json
 	benches/run.sh
 
 ## The Debian package, in target/release/bundle/deb.
@@ -48,11 +50,14 @@ binaries:
 libraries:
 	scripts/install.sh run
 
-tools: target/tools/bin/tauri-driver
+tools: driver
 	scripts/install.sh test
 
+driver: target/tools/bin/tauri-driver
+	scripts/install.sh demo
+
 target/tools/bin/tauri-driver:
-	scripts/install.sh test
+	scripts/install.sh demo
 	cargo install tauri-driver --version $(TAURI_DRIVER) --locked --root target/tools
 
 ui/dist/index.html: ui/node_modules/.package-lock.json $(ui_sources)
@@ -61,5 +66,6 @@ ui/dist/index.html: ui/node_modules/.package-lock.json $(ui_sources)
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	cd $* && npm ci --no-audit --no-fund
 
-target/rig/fakecam.so: $(wildcard tests/rig/fakecam/*.c) $(wildcard tests/rig/*.sh)
+# Where something in it is older than its sources.
+rig:
 	tests/rig/build.sh

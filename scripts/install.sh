@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # Installs what is missing to build, run or test Parlor on Debian and Ubuntu; installs nothing that is there.
-# Usage: scripts/install.sh run | test
+# Usage: scripts/install.sh run | demo | test
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 purpose=${1:-run}
-node_needed=20.19
 
 build=(build-essential pkg-config cmake nasm clang libclang-dev curl ca-certificates
     libwebkit2gtk-4.1-dev libasound2-dev libvpx-dev)
 # WebKitGTK decodes VP8 with GStreamer's plugins; ALSA reaches PulseAudio and PipeWire through its own.
 run=(gstreamer1.0-plugins-base gstreamer1.0-plugins-good libasound2-plugins)
-# A screen, a driver for the window, a second browser, sound cards and a message bus that belong to the tests alone.
-test=(xvfb webkit2gtk-driver dbus pulseaudio pulseaudio-utils sox procps)
+# A screen without a monitor, and a driver for the window.
+demo=(xvfb webkit2gtk-driver)
+# Sound cards and a message bus that belong to the tests alone.
+test=(dbus pulseaudio pulseaudio-utils sox procps)
 
 say() { printf 'parlor: %s\n' "$*" >&2; }
 
@@ -34,12 +35,47 @@ require_rust() {
     return 1
 }
 
+# True when version $1 is in range $2, such as `^20.19 || >=22.12`.
+in_range() {
+    local part least
+    for part in ${2//||/ }; do
+        least=${part#[>^]}
+        least=${least#=}
+        case $part in ^*) [ "${1%%.*}" = "${least%%.*}" ] || continue ;; esac
+        at_least "$1" "$least" && return
+    done
+    return 1
+}
+
 require_node() {
-    local have
+    local needed words have
+    needed=$(sed -n '/"engines"/,/}/s/.*"node": "\(.*\)".*/\1/p' ui/package.json)
+    words=$(sed -E 's/(\^|>=)(\S+)/\2+/g; s/ \|\| / or /g' <<<"$needed")
     have=$(node --version 2>/dev/null | tr -d v || true)
-    if [ -n "$have" ] && at_least "$have" "$node_needed" && command -v npm >/dev/null; then return; fi
-    say "Node.js $node_needed or newer, with npm, is needed; here it is ${have:-missing}. Get it with:"
+    if [ -z "$have" ]; then
+        say "Node.js $words is needed and there is none. Get it with:"
+    elif ! in_range "$have" "$needed"; then
+        say "Node.js $words is needed; this is $have. Get it with:"
+    elif ! command -v npm >/dev/null; then
+        say "npm is needed beside Node.js and there is none. Get both with:"
+    else
+        return 0
+    fi
     say "    curl -fsSL https://deb.nodesource.com/setup_22.x | sudo -E bash - && sudo apt-get install -y nodejs"
+    return 1
+}
+
+# A second browser to call with. Any that is there will do; in Debian it is a package, which is installed with the others.
+require_chromium() {
+    scripts/chromium.sh >/dev/null && return
+    [ -z "${CHROMIUM-}" ] || return 1
+    if [ "$(sed -n 's/^ID=//p' /etc/os-release 2>/dev/null)" != ubuntu ]; then
+        test+=(chromium)
+        return
+    fi
+    say "Chromium or Chrome is needed and there is none; Ubuntu has no package of Chromium. Get Chrome with:"
+    say "    curl -fLO https://dl.google.com/linux/direct/google-chrome-stable_current_amd64.deb && sudo apt-get install -y ./google-chrome-stable_current_amd64.deb"
+    say "or name what is installed elsewhere: export CHROMIUM=/path/to/chrome"
     return 1
 }
 
@@ -47,10 +83,8 @@ installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = i
 
 install_packages() {
     local wanted=("${build[@]}" "${run[@]}") missing=() package
-    if [ "$purpose" = test ]; then
-        wanted+=("${test[@]}")
-        command -v chromium >/dev/null || command -v google-chrome >/dev/null || wanted+=(chromium)
-    fi
+    [ "$purpose" = run ] || wanted+=("${demo[@]}")
+    [ "$purpose" != test ] || wanted+=("${test[@]}")
     if ! command -v dpkg-query >/dev/null; then
         say "this is neither Debian nor Ubuntu: the packages have to be there already. In Debian they are called:"
         say "    ${wanted[*]}"
@@ -73,14 +107,15 @@ install_packages() {
 }
 
 case $purpose in
-run | test) ;;
+run | demo | test) ;;
 *)
-    say "usage: scripts/install.sh run | test"
+    say "usage: scripts/install.sh run | demo | test"
     exit 2
     ;;
 esac
 good=yes
 require_rust || good=no
 require_node || good=no
+if [ "$purpose" = test ]; then require_chromium || good=no; fi
 [ $good = yes ] || exit 1
 install_packages

@@ -4,14 +4,20 @@ import { createRequire } from 'node:module';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 
+import { chromiumPath } from '../../tests/browser/harness/chromium.mjs';
 import { root } from '../../tests/desktop/support/process.mjs';
 
 const { chromium } = createRequire(join(root, 'tests/browser/package.json'))('playwright-core');
 
-const PAGE = `<!doctype html><title>call</title><style>
-  body { margin: 0; background: #111; } #far { width: 100vw; height: 100vh; object-fit: contain; }
-  #near { position: fixed; right: 16px; bottom: 16px; width: 240px; }
+/** The call page; its two videos take the boxes that are given, in CSS pixels. */
+const page = ({ far, near }) => `<!doctype html><title>call</title><style>
+  body { margin: 0; background: #111; overflow: hidden; } video { position: fixed; object-fit: cover; }
+  #far { inset: 0 auto auto 0; width: ${far.width}px; height: ${far.height}px; }
+  #near { inset: 0 0 auto auto; width: ${near.width}px; height: ${near.height}px; }
 </style><video id=far autoplay playsinline></video><video id=near autoplay playsinline muted></video>`;
+
+/** Where nothing is shown the boxes do not matter. */
+const USUAL = { far: { width: 1280, height: 720 }, near: { width: 240, height: 135 } };
 
 /** In the page: a connection whose signals go through whoever drives the page. */
 function install() {
@@ -62,13 +68,13 @@ class Side {
       '--disable-renderer-backgrounding', '--disable-backgrounding-occluded-windows', '--disable-background-timer-throttling',
       '--allow-loopback-in-peer-connection', '--disable-features=WebRtcHideLocalIpsWithMdns', '--autoplay-policy=no-user-gesture-required',
       '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream', `--use-file-for-fake-video-capture=${film}`,
-      `--window-size=1280,720`, `--window-position=${at},0`,
+      '--window-size=1280,800', `--window-position=${at},0`,
     ];
     const env = { ...process.env, ...(display ? { DISPLAY: display } : {}) };
-    side.host = await chromium.launchServer({ executablePath: '/usr/bin/chromium', headless, args, env });
+    side.host = await chromium.launchServer({ executablePath: chromiumPath(), headless, args, env });
     side.pid = side.host.process().pid;
     side.browser = await chromium.connect(side.host.wsEndpoint());
-    side.page = await (await side.browser.newContext({ viewport: headless ? { width: 1280, height: 720 } : null })).newPage();
+    side.page = await (await side.browser.newContext({ viewport: { width: 1280, height: 720 } })).newPage();
     await side.page.goto(url);
     await side.page.evaluate(install);
     return side;
@@ -81,8 +87,9 @@ class Side {
 }
 
 /** Two browsers in a call. `join` is how long the second waited for its first picture, in milliseconds. */
-export async function chromiumCall({ headless, display, film, width = 1280, height = 720 }) {
-  const server = createServer((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE));
+export async function chromiumCall({ headless, display, film, boxes = USUAL, width = 1280, height = 720 }) {
+  const html = page(boxes);
+  const server = createServer((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end(html));
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${server.address().port}/`;
   const sides = [];

@@ -15,8 +15,8 @@ export async function windowCall({ screen, film }) {
   const windows = [];
   for (const name of ['bench-a', 'bench-b']) windows.push(await Window.start({ name, screen, env, name_in_lobby: name }));
   const [a, b] = windows;
-  await a.page.resize?.(0, 0, 1280, 720);
-  await b.page.resize?.(1280, 0, 1280, 720);
+  await a.page.place(0, 0, 1280, 720);
+  await b.page.place(1280, 0, 1280, 720);
   await a.join(link);
   await a.see('leave');
   await b.write('lobby-link', link);
@@ -25,6 +25,8 @@ export async function windowCall({ screen, film }) {
   await eventually('the first window paints', async () => (await fps(a)) > 0);
   return {
     join,
+    boxes: await b.page.script(BOXES),
+    size: () => b.page.script(SIZE),
     pids: windows.map(({ pid }) => pid),
     rates: () => Promise.all(windows.map(fps)),
     close: async () => {
@@ -38,6 +40,16 @@ async function fps(window) {
   const [tile] = await window.tiles();
   return Number(tile?.fps ?? 0);
 }
+
+/** How large the other's picture and one's own are on the screen. */
+const BOXES = `
+  const box = (selector) => {
+    const { width, height } = document.querySelector(selector).getBoundingClientRect();
+    return { width: Math.round(width), height: Math.round(height) };
+  };
+  return { far: box('[data-testid="tile"] canvas'), near: box('.self canvas') };
+`;
+const SIZE = `const { width, height } = document.querySelector('[data-testid="tile"] canvas'); return [width, height]`;
 
 /** Presses Join, and notes when the other's tile has its first picture. */
 const WATCH = `

@@ -2,11 +2,14 @@
 
 use anyhow::Context;
 use parlor_client::{Client, Decode, Options, Timings, profile};
-use tauri::{App, AppHandle, Manager, RunEvent, WebviewWindow, WebviewWindowBuilder, WindowEvent, async_runtime};
+use tauri::{
+    App, AppHandle, Manager, RunEvent, WebviewWindow, WebviewWindowBuilder, WindowEvent, async_runtime,
+    webview::NewWindowResponse,
+};
 
 use crate::{
     arguments::{Arguments, Start},
-    commands, log,
+    commands, links, log,
     quit::{self, quit},
     renderer,
     rooms::Rooms,
@@ -75,9 +78,15 @@ fn window(app: &App, profile: &str, data: std::path::PathBuf) -> anyhow::Result<
         "default" => config.title.clone(),
         profile => format!("{} ({profile})", config.title),
     };
+    let browser = app.handle().clone();
     WebviewWindowBuilder::from_config(app, config)?
         .title(title)
         .data_directory(data)
+        .on_navigation(links::may_show)
+        .on_new_window(move |url, _features| {
+            links::open(&browser, url);
+            NewWindowResponse::Deny
+        })
         .build()
         .context("the window cannot be opened")
 }

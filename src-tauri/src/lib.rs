@@ -9,6 +9,7 @@ mod arguments;
 mod clipboard;
 mod commands;
 mod frames;
+mod links;
 mod log;
 mod outlet;
 mod quit;

@@ -8,7 +8,7 @@ use std::{
 use parlor_client::{Client, ClientEvent, FrameSink};
 use parlor_protocol::{
     frame::FrameHeader,
-    ui::{Settings, TileReport, UiCommand, UiEvent},
+    ui::{Settings, UiCommand, UiEvent},
 };
 use tauri::{
     AppHandle, Manager, WebviewWindow, async_runtime,
@@ -39,37 +39,25 @@ pub(crate) struct Shell {
 }
 
 /// The client's pictures on their way.
-struct Pictures {
-    outlet: Arc<Outlet<Frames>>,
-    client: Client,
-}
+struct Pictures(Arc<Outlet<Frames>>);
 
 impl FrameSink for Pictures {
-    fn frame(&self, header: FrameHeader, payload: &[u8]) {
-        match self.outlet.fill(|frames| frames.put(header, payload)) {
-            Fate::KeyFrameNeeded => self.ask_for_key_frame(header.tile),
-            Fate::Lost | Fate::Taken => {}
+    fn frame(&self, header: FrameHeader, payload: &[u8]) -> bool {
+        match self.0.fill(|frames| frames.put(header, payload)) {
+            Fate::KeyFrameNeeded => false,
+            Fate::Lost | Fate::Taken => true,
         }
-    }
-}
-
-impl Pictures {
-    /// On behalf of the window, which does not know that pictures were lost on the way to it.
-    fn ask_for_key_frame(&self, tile: u32) {
-        let report = TileReport { tile, painted: 0, errors: 0, want_key: true, width: 0, height: 0, hidden: false };
-        self.client.ui(UiCommand::TileReports { reports: vec![report] });
     }
 }
 
 impl Shell {
     /// Around a client that was just started.
     pub(crate) fn new(client: Client, folder: PathBuf, rooms: Rooms, settings: Settings, kept: KeptSettings) -> Self {
-        let frames = Pictures { outlet: Outlet::new(Frames::default()), client: client.clone() };
         Self {
             client,
             folder,
             events: Outlet::new(UiEvents::default()),
-            frames: Arc::new(frames),
+            frames: Arc::new(Pictures(Outlet::new(Frames::default()))),
             rooms: Arc::new(tokio::sync::Mutex::new(rooms)),
             settings: Mutex::new(settings),
             kept,
@@ -85,7 +73,7 @@ impl Shell {
     ) {
         let lane = |channel| Box::new(PageLane { channel, window: window.clone() });
         self.events.attach(lane(events));
-        self.frames.outlet.attach(lane(frames));
+        self.frames.0.attach(lane(frames));
         self.client.attach(Arc::clone(&self.frames) as Arc<dyn FrameSink>);
     }
 
@@ -108,8 +96,9 @@ impl Shell {
     /// Leaves, and ends what runs inside the app.
     pub(crate) async fn close(&self) {
         self.client.close().await;
-        self.rooms.lock().await.stop().await;
+        // Before the server inside the app, which waits for its last guests.
         self.kept.flush();
+        self.rooms.lock().await.stop().await;
     }
 
     /// Finds a server first: the one inside the app may have to be started.

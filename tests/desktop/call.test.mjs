@@ -65,11 +65,11 @@ describe('two people in a call', { concurrency: false }, () => {
     await ben.press('chat-open');
     await ben.write('chat-input', 'Good morning');
     await ben.press('chat-send');
-    await eventually('Anna has one unread', () => anna.page.script(UNREAD).then((label) => /1 unread/.test(label)));
+    await anna.labelled('chat-open', /1 unread/);
     await anna.shot('unread');
     await anna.press('chat-open');
     await anna.read(/Good morning/);
-    await eventually('nothing is unread', () => anna.page.script(UNREAD).then((label) => !/unread/.test(label)));
+    await anna.labelled('chat-open', /^(?!.*unread)/);
   });
 
   test('the answer comes back, marked as delivered', async () => {
@@ -98,8 +98,12 @@ describe('two people in a call', { concurrency: false }, () => {
   });
 
   test('whoever leaves is gone from the other\'s window within a second', async () => {
+    await anna.page.script(NOTE_GONE);
+    await ben.page.script(NOTE_LEAVE);
     await ben.press('leave');
-    await anna.tilesAre(0, 'connected', { within: 1000, every: 30 });
+    await anna.tilesAre(0, 'connected');
+    const [left, gone] = await Promise.all([ben.page.script('return window.left'), anna.page.script('return window.gone')]);
+    assert.ok(gone - left < 1000, `gone ${gone - left} ms after Leave was pressed`);
     await ben.see('rejoin');
     await ben.shot('left');
     await anna.shot('left-behind');
@@ -114,8 +118,12 @@ describe('two people in a call', { concurrency: false }, () => {
   });
 
   test('a window that the system ends leaves its call', async () => {
+    await anna.page.script(NOTE_GONE);
+    const told = Date.now();
     await ben.terminate('SIGTERM');
-    await anna.tilesAre(0, 'connected', { within: 1000, every: 30 });
+    await anna.tilesAre(0, 'connected');
+    const gone = await anna.page.script('return window.gone');
+    assert.ok(gone - told < 1000, `gone ${gone - told} ms after the signal`);
   });
 
   test('a person who comes back to the same room has one tile', async () => {
@@ -144,5 +152,16 @@ describe('two people in a call', { concurrency: false }, () => {
   });
 });
 
-const UNREAD = `return document.querySelector('[data-testid="chat-open"]').getAttribute('aria-label')`;
 const MUTED = `return Boolean(document.querySelector('[data-testid="tile"] .muted'))`;
+
+/** All windows read one clock: `left` is when Leave is pressed, `gone` when the last tile is gone, in milliseconds. */
+const NOTE_LEAVE = `document.querySelector('${id('leave')}').addEventListener('click', () => (window.left = Date.now()), true)`;
+const NOTE_GONE = `
+  window.gone = undefined;
+  const watch = new MutationObserver(() => {
+    if (document.querySelector('${id('tile')}')) return;
+    window.gone = Date.now();
+    watch.disconnect();
+  });
+  watch.observe(document.body, { childList: true, subtree: true });
+`;

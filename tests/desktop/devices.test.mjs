@@ -6,10 +6,10 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 
 import { Program, eventually } from './support/process.mjs';
-import { Camera, Screen, Sound, scratch } from './support/rig.mjs';
+import { AlsaMicrophone, Camera, Screen, Sound, scratch } from './support/rig.mjs';
 import { Window, synthetic } from './support/window.mjs';
 
-const code = (name) => `return [...document.querySelectorAll('[data-code="${name}"]')].map((found) => found.innerText).join(' ')`;
+const code = (name) => `return [...document.querySelectorAll('[data-testid="notice"][data-code="${name}"]')].map((found) => found.innerText).join(' ')`;
 
 describe('devices', { concurrency: false }, () => {
   let screen;
@@ -35,6 +35,13 @@ describe('devices', { concurrency: false }, () => {
     const daemon = new Sound(name);
     open.push(daemon);
     return daemon;
+  };
+
+  /** A tone into a daemon's microphone, for longer than a test takes. */
+  const speak = (daemon) => {
+    const tone = join(scratch(), 'tone.wav');
+    execFileSync('sox', ['-n', '-r', '48000', '-c', '1', tone, 'synth', '60', 'sine', '1000', 'gain', '-6']);
+    open.push(new Program('paplay', ['--latency-msec=20', '-d', 'mic_in', tone], { env: { ...process.env, ...daemon.env } }));
   };
 
   test('a camera is seen in the lobby, by picture and by name', async () => {
@@ -70,7 +77,8 @@ describe('devices', { concurrency: false }, () => {
     await ben.press('lobby-join');
     await ben.moves('tile');
     camera.set('unplug');
-    await eventually('Anna is told', async () => /Your camera was unplugged/.test(await anna.page.script(CAMERA_BUTTON)));
+    await eventually('Anna is told', async () => /was unplugged/.test(await anna.page.script(code('camera-unplugged'))));
+    await anna.labelled('toggle-camera', /was unplugged/);
     await anna.shot('unplugged');
     assert.equal((await ben.tiles())[0].state, 'connected');
     camera.set('ok');
@@ -86,6 +94,19 @@ describe('devices', { concurrency: false }, () => {
     await window.startRoom();
   });
 
+  test('a busy microphone is told, and taken when it is free', async () => {
+    const daemon = sound('busy');
+    const microphone = new AlsaMicrophone(daemon);
+    microphone.hold();
+    const window = await start({ name: 'busy-microphone', env: { ...synthetic, PARLOR_MICROPHONE: '', ...microphone.env } });
+    await eventually('it is told', async () => /Another program is using your microphone/.test(await window.page.script(code('busy'))));
+    await window.shot('busy-microphone');
+    microphone.release();
+    speak(daemon);
+    await eventually('it is heard', async () => Number(await window.page.script(LEVEL)) > 20);
+    assert.equal(await window.page.script(code('busy')), '');
+  });
+
   test('what is said into one microphone comes out of the other\'s speaker', async () => {
     const [annas, bens] = [sound('anna'), sound('ben')];
     const real = { ...synthetic, PARLOR_MICROPHONE: '', PARLOR_SPEAKER: '' };
@@ -94,17 +115,15 @@ describe('devices', { concurrency: false }, () => {
     await ben.press('lobby-join');
     await Promise.all([anna.tilesAre(1, 'connected'), ben.tilesAre(1, 'connected')]);
 
+    speak(annas);
     const folder = scratch();
-    const tone = join(folder, 'tone.wav');
-    execFileSync('sox', ['-n', '-r', '48000', '-c', '1', tone, 'synth', '60', 'sine', '1000', 'gain', '-6']);
-    open.push(new Program('paplay', ['--latency-msec=20', '-d', 'mic_in', tone], { env: { ...process.env, ...annas.env } }));
     await eventually('Ben hears Anna', async () => (await loudness(bens, folder)) > 0.05);
     await anna.press('toggle-microphone');
     await eventually('Ben hears nothing', async () => (await loudness(bens, folder)) < 0.005);
   });
 });
 
-const CAMERA_BUTTON = `return document.querySelector('[data-testid="toggle-camera"]').getAttribute('aria-label')`;
+const LEVEL = `return document.querySelector('[role="meter"]')?.getAttribute('aria-valuenow')`;
 
 /** The loudness (RMS, 1 is full scale) of half a second of what a speaker plays. */
 async function loudness(daemon, folder) {

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 
 import { Program, alive, binary, eventually } from './support/process.mjs';
-import { Screen, link, scratch } from './support/rig.mjs';
+import { Camera, Screen, link, scratch } from './support/rig.mjs';
 import { Window, profileFolder, synthetic, windowEnv } from './support/window.mjs';
 
 describe('the app on its desktop', { concurrency: false }, () => {
@@ -71,15 +71,27 @@ describe('the app on its desktop', { concurrency: false }, () => {
     assert.equal(readFileSync(join(window.folder, 'settings.damaged.json'), 'utf8'), '{"settings": {"name": "An');
   });
 
-  test('a name is kept from one start to the next', async () => {
+  test('name, devices and whether they are on are kept from one start to the next', async () => {
     const home = scratch();
-    const first = await start({ name: 'kept', home, name_in_lobby: 'Anna' });
+    const env = { ...synthetic, PARLOR_CAMERA: '', ...new Camera('Blue webcam', 'Red webcam').env };
+    const first = await start({ name: 'kept', home, env, name_in_lobby: 'Anna' });
+    const red = '[role="option"][title="Red webcam"]';
+    await first.page.click(CAMERA);
+    await eventually('both cameras are offered', () => first.page.script(`return Boolean(document.querySelector('${red}'))`));
+    await first.page.click(red);
+    await first.moves('preview');
     await first.press('toggle-camera');
-    await eventually('the name is written', () => /"Anna"/.test(readFileSync(join(first.folder, 'settings.json'), 'utf8')));
+    await first.labelled('toggle-camera', /is off/);
     await first.terminate();
     await first.stop();
-    const second = await start({ name: 'kept-again', home });
+
+    const second = await start({ name: 'kept-again', home, env });
     await eventually('the name is there', () => second.page.script(`return document.querySelector('[data-testid="lobby-name"]').value === 'Anna'`));
+    await second.labelled('toggle-camera', /is off/);
+    await second.labelled('toggle-microphone', /is on/);
+    await eventually('the camera is chosen', () => second.page.script(`return document.querySelector('${CAMERA}').textContent.trim() === 'Red webcam'`));
+    await second.press('toggle-camera');
+    await second.moves('preview');
   });
 
   test('nobody else can read the profile', async () => {
@@ -138,3 +150,5 @@ describe('the app on its desktop', { concurrency: false }, () => {
     assert.notEqual(secret('default'), secret('work'));
   });
 });
+
+const CAMERA = '[aria-label^="Camera:"]';

@@ -48,6 +48,35 @@ async fn a_server_that_comes_up_late_is_joined_when_it_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_link_ends_the_wait_for_a_server() {
+    let address = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap().local_addr().unwrap();
+    let link = parlor_protocol::RoomLink {
+        authority: address.to_string(),
+        room: "late".parse().unwrap(),
+        plain: true,
+        key: LinkKey([7; 16]),
+    };
+    let mut a = Peer::join(Setup::silent("Anna"), &link);
+    a.wait("signaling-down", |event| matches!(event, HeadlessEvent::SignalingDown { .. }).then_some(())).await;
+    let mut other = link.clone();
+    other.room = "other".parse().unwrap();
+    a.client.open_link(other.to_string());
+    a.wait("left", |event| matches!(event, HeadlessEvent::Left { .. }).then_some(())).await;
+    let offered = |snapshot: &parlor_protocol::ui::Snapshot| match &snapshot.screen {
+        Screen::Lobby { link: Some(link), busy: false, .. } if *link == other.to_string() => Some(()),
+        Screen::Lobby { .. } | Screen::Call | Screen::Ended { .. } => None,
+    };
+    a.see("the other link", offered).await;
+    // Whoever still tried would be back within a second, the first time between two attempts.
+    let server = TestServer::start_at(address).await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    a.drain();
+    assert!(!a.log.iter().any(|line| matches!(line.event, HeadlessEvent::Joined { .. })), "{}", a.story());
+    a.client.close().await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_key_is_said_as_such_and_shows_no_tile_to_the_others() {
     let server = TestServer::start().await;
     let mut a = Peer::join(Setup::silent("Anna"), &server.link("studio"));

@@ -51,6 +51,7 @@ async fn who_leaves_is_gone_at_once_and_for_a_reason() {
     });
     assert_eq!(cause.await, Some(Cause::PeerLeft));
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(!states(&b).contains(&SessionState::Disconnected), "{}", b.story());
     b.wait("peer-disconnect", |event| match event {
         HeadlessEvent::PeerDisconnect { reason, .. } => Some(assert_eq!(reason, "left")),
         _ => None,
@@ -62,6 +63,28 @@ async fn who_leaves_is_gone_at_once_and_for_a_reason() {
         _ => false,
     });
     assert!(ended, "the one who left saw its own session close");
+    b.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_goodbye_needs_no_server() {
+    let server = TestServer::start().await;
+    let mut a = Peer::join(Setup::silent("Anna"), &server.link("studio"));
+    let mut b = Peer::join(Setup::silent("Ben"), &server.link("studio"));
+    for peer in [&mut a, &mut b] {
+        peer.wait("peer-connect", |event| matches!(event, HeadlessEvent::PeerConnect { .. }).then_some(())).await;
+    }
+    server.stop().await;
+    b.wait("signaling-down", |event| matches!(event, HeadlessEvent::SignalingDown { .. }).then_some(())).await;
+    let started = Instant::now();
+    a.leave().await;
+    b.wait("peer-disconnect", |event| match event {
+        HeadlessEvent::PeerDisconnect { reason, .. } => Some(assert_eq!(reason, "left")),
+        _ => None,
+    })
+    .await;
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(!states(&b).contains(&SessionState::Disconnected), "{}", b.story());
     b.leave().await;
 }
 

@@ -4,5 +4,6 @@
 mod bad_input;
 mod call;
 mod chat;
+mod frozen;
 mod loss;
 mod media;

@@ -56,6 +56,25 @@ async fn pictures_arrive_as_pixels_and_move() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_turns_out_not_to_decode_gets_pixels() {
+    let server = TestServer::start().await;
+    let mut a = Peer::join(Setup::synthetic("Anna"), &server.link("studio"));
+    let window = Setup { decode: parlor_client::Decode::Window, ..Setup::silent("Ben") };
+    let mut b = Peer::join(window, &server.link("studio"));
+    a.connected(1).await;
+    let tile = b.see("a picture", |snapshot| {
+        let tile = snapshot.room.as_ref()?.tiles.first()?;
+        tile.picture.then_some(tile.tile)
+    });
+    let tile = tile.await;
+    assert!(b.pictures.newest(tile).is_none(), "no pixels before they are asked for");
+    b.client.ui(UiCommand::SetRawPictures { on: true });
+    counter(&mut b).await;
+    a.leave().await;
+    b.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tone_is_heard_as_it_was_played() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("heard.wav");

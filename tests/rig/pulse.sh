@@ -42,8 +42,8 @@ END
     # Programs that only know ALSA find the same devices.
     cat >"$dir/asound.conf" <<END
 </usr/share/alsa/alsa.conf>
-pcm.!default { type pulse hint { show on description "Default" } }
-ctl.!default { type pulse }
+pcm.!default { type pulse server "unix:$socket" hint { show on description "Default" } }
+ctl.!default { type pulse server "unix:$socket" }
 END
     cat >"$dir/env" <<END
 export PULSE_SERVER=unix:$socket

@@ -270,11 +270,12 @@ impl Pictures {
 }
 
 impl FrameSink for Pictures {
-    fn frame(&self, header: FrameHeader, payload: &[u8]) {
+    fn frame(&self, header: FrameHeader, payload: &[u8]) -> bool {
         if header.codec == FrameCodec::I420 {
             let mut newest = self.newest.lock().unwrap();
             newest.retain(|(old, _)| old.tile != header.tile);
             newest.push((header, payload.to_vec()));
         }
+        true
     }
 }

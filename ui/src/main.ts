@@ -20,6 +20,9 @@ async function host(): Promise<Host | null> {
 }
 
 const found = await host();
-if (found && !(await decodesVideo())) found.command({ type: 'set-raw-pictures', on: true });
-if (found) mount(Root, { target: document.body, props: { app: new App(found), host: found } });
-else document.body.textContent = 'Parlor runs in its own window. Open the application.';
+if (found) {
+  mount(Root, { target: document.body, props: { app: new App(found), host: found } });
+  if (!(await decodesVideo())) found.command({ type: 'set-raw-pictures', on: true });
+} else {
+  document.body.textContent = 'Parlor runs in its own window. Open the application.';
+}

@@ -1,5 +1,6 @@
 // Chromium, the page that it opens, and peers in it.
 
+import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
@@ -28,10 +29,19 @@ const args = [
   '--use-fake-ui-for-media-stream',
 ];
 
+/** The path of the Chromium or Chrome of this machine: the one that CHROMIUM names, or the first that is installed. */
+export function chromiumPath() {
+  const script = fileURLToPath(new URL('../../../scripts/chromium.sh', import.meta.url));
+  const { stdout } = spawnSync(script, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  const path = stdout?.trim();
+  if (!path) throw new Error('Chromium is missing: run scripts/install.sh test, or set CHROMIUM to where it is');
+  return path;
+}
+
 /** Serves the page and opens a browser; `tab` gives a peer in a tab of its own. */
 export async function openChromium() {
+  const executablePath = chromiumPath();
   const pages = await servePages();
-  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
   const host = await chromium.launchServer({ executablePath, args, headless: true });
   const browser = await chromium.connect(host.wsEndpoint());
   return {

@@ -85,20 +85,39 @@ export class Sound {
   }
 }
 
-/** A webcam that exists for programs with this environment alone. Without `name` there is none at all. */
+/** A microphone of a sound daemon by way of ALSA alone, as on a machine without a daemon, where each card has one user. */
+export class AlsaMicrophone {
+  #held = join(scratch(), 'held');
+
+  constructor(daemon) {
+    this.env = { ...daemon.env, PULSE_SERVER: 'unix:/nonexistent', LD_PRELOAD: join(target, 'rig/busymic.so'), BUSYMIC: this.#held };
+  }
+
+  /** Another program takes it. */
+  hold() {
+    writeFileSync(this.#held, '');
+  }
+
+  /** That program lets it go. */
+  release() {
+    rmSync(this.#held);
+  }
+}
+
+/** Webcams that exist for programs with this environment alone. Without names there is none at all. */
 export class Camera {
-  constructor(name) {
+  constructor(...names) {
     this.folder = scratch();
-    if (name) {
-      mkdirSync(join(this.folder, '0'));
-      writeFileSync(join(this.folder, '0/name'), `${name}\n`);
-      writeFileSync(join(this.folder, '0/modes'), 'YUYV 640 480 30\n');
-      this.set('ok');
-    }
+    names.forEach((name, number) => {
+      mkdirSync(join(this.folder, `${number}`));
+      writeFileSync(join(this.folder, `${number}/name`), `${name}\n`);
+      writeFileSync(join(this.folder, `${number}/modes`), 'YUYV 640 480 30\n');
+    });
+    if (names.length > 0) this.set('ok');
     this.env = { LD_PRELOAD: join(target, 'rig/fakecam.so'), FAKECAM_DIR: this.folder };
   }
 
-  /** ok | stall | unplug | busy | deny */
+  /** What the first one does: ok | stall | unplug | busy | deny */
   set(state) {
     writeFileSync(join(this.folder, '0/state'), `${state}\n`);
   }

@@ -33,9 +33,21 @@ export class WebDriver {
     await this.#request('POST', `/element/${await this.#find(selector)}/clear`, {});
   }
 
+  /** Presses keys together and lets them go, wherever the focus is. */
+  async chord(...keys) {
+    const down = keys.map((value) => ({ type: 'keyDown', value }));
+    const up = keys.toReversed().map((value) => ({ type: 'keyUp', value }));
+    await this.#request('POST', '/actions', { actions: [{ type: 'key', id: 'keyboard', actions: [...down, ...up] }] });
+  }
+
   /** A PNG of what the page shows. */
   async screenshot() {
     return Buffer.from(await this.#request('GET', '/screenshot'), 'base64');
+  }
+
+  /** Moves the window and gives it a size, in pixels of the screen. */
+  async place(x, y, width, height) {
+    await this.#request('POST', '/window/rect', { x, y, width, height });
   }
 
   async stop() {

@@ -61,6 +61,22 @@ export class Window {
     await this.page.type(id(testId), text);
   }
 
+  /** The name of a button, which says its state: "Camera is off. Start video (Ctrl+E)". */
+  label(testId) {
+    return this.page.script(`return document.querySelector('${id(testId)}')?.getAttribute('aria-label')`);
+  }
+
+  /** Waits until the name of a button matches. */
+  labelled(testId, pattern, options) {
+    return eventually(`${this.name}'s ${testId} says ${pattern}`, async () => (await this.label(testId))?.match(pattern), options);
+  }
+
+  /** Gives the page this size, in pixels. */
+  async resize(width, height) {
+    await this.page.place(0, 0, width, height);
+    await eventually(`${this.name} is ${width} × ${height}`, () => this.page.script(`return innerWidth === ${width} && innerHeight === ${height}`));
+  }
+
   /** Waits until the text of the page, as it is read, matches. */
   read(pattern, options) {
     return eventually(`${this.name} says ${pattern}`, async () => (await this.text()).match(pattern), options);

@@ -309,6 +309,10 @@ signaling: Signaling,
  */
 tiles: Array<Tile>, 
 /**
+ * Somebody else was here since we came.
+ */
+met: boolean, 
+/**
  * What was said.
  */
 chat: Chat, };
@@ -603,7 +607,7 @@ export type UiCommand = { "type": "chat-read" } | { "type": "choose-device",
  */
 kind: DeviceKind, 
 /**
- * From [`DeviceChoice::spec`].
+ * From [`DeviceChoice::spec`](super::DeviceChoice::spec).
  */
 spec: string, } | { "type": "copy-link" } | { "type": "dismiss", 
 /**

@@ -2,7 +2,7 @@ import type { PeerId, SessionState, Snapshot, Tile, UiCommand, UiEvent } from '.
 import { Camera } from './demo/camera';
 import { line, OPENED, peer, room, type Cast } from './demo/make';
 import type { Who } from './demo/portrait';
-import { scenes, type Scene } from './demo/scenes';
+import { INVITATION, scenes, type Scene } from './demo/scenes';
 import { message } from './demo/wire';
 import type { Host } from './host';
 
@@ -46,7 +46,10 @@ export class DemoHost implements Host {
         if (command.kind === 'camera') me.picture = true;
         break;
       case 'copy-link':
-        void navigator.clipboard.writeText(inside?.link ?? '').catch(() => undefined);
+        void navigator.clipboard
+          .writeText(inside?.link ?? '')
+          .then(() => this.#onEvent({ type: 'notice', code: 'link-copied', tone: 'ok', text: 'Room link copied', peer: null }))
+          .catch(() => undefined);
         return;
       case 'dismiss':
         this.#tiles((tiles) => tiles.filter((tile) => tile.peer !== command.peer));
@@ -54,7 +57,7 @@ export class DemoHost implements Host {
       case 'start':
       case 'join':
       case 'rejoin':
-        this.#snapshot.screen = { name: 'lobby', link: null, busy: true, problem: null };
+        this.#snapshot.screen = { name: 'lobby', link: command.type === 'start' ? null : INVITATION, busy: true, problem: null };
         this.#later(() => this.#enter());
         break;
       case 'leave':

@@ -49,6 +49,16 @@ describe('the announcer', () => {
     expect(announcer.poll(shown(tile('Anna', 'connected', { since: 1500 })), 9000)).toBeNull();
   });
 
+  it('says who left and came again', () => {
+    const announcer = new Announcer();
+    announcer.poll(shown(tile('Anna', 'connected')), 0);
+    announcer.poll(shown(), 1000);
+    announcer.poll(shown(tile('Anna', 'new', { since: 2000 })), 2000);
+    const now = shown(tile('Anna', 'connected', { since: 3000 }));
+    announcer.poll(now, 3000);
+    expect(announcer.poll(now, 3600)).toBe('Anna connected');
+  });
+
   it('leaves failures to their own card', () => {
     const announcer = new Announcer();
     expect(announcer.poll(shown(tile('Anna', 'failed')), 90_000)).toBeNull();

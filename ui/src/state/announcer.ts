@@ -17,7 +17,11 @@ export class Announcer {
 
   /** The next sentence at `now` on the snapshot's scale, or null when there is nothing new. */
   poll(snapshot: Snapshot | null, now: number): string | null {
-    for (const tile of snapshot?.room?.tiles ?? []) this.#look(tile, now);
+    const tiles = snapshot?.room?.tiles ?? [];
+    for (const tile of tiles) this.#look(tile, now);
+    for (const peer of this.#said.keys()) {
+      if (!tiles.some((tile) => tile.peer === peer)) this.#said.delete(peer);
+    }
     if (this.#joined.length > 0 && now - this.#joinedAt >= ANNOUNCE_TOGETHER) {
       const [first] = this.#joined;
       this.#waiting.push(this.#joined.length === 1 ? `${first} connected` : `${people(this.#joined.length)} connected`);

@@ -4,6 +4,7 @@ import { Announcer } from './announcer';
 import { Banner, type Shown } from './banner';
 import { MutedSpeech } from './muted';
 import { Notices, type Posted, type Who } from './notices';
+import { COPIED_HOLD } from './timings';
 import { named } from './words';
 
 /** A page over the current screen. */
@@ -27,7 +28,9 @@ export class App {
   page = $state<Page>(null);
   /** The chat is beside the call. */
   chatOpen = $state(false);
-  /** What was typed and not yet sent. */
+  /** The room link has just been copied. */
+  linkCopied = $state(false);
+  /** What was typed and not yet sent in this room: it outlives the call, for Rejoin. */
   draft = $state('');
   /** Milliseconds, on the snapshot's scale, renewed by [`tick`]. */
   now = $state(0);
@@ -39,6 +42,10 @@ export class App {
   readonly #muted = new MutedSpeech();
   /** Who was seen in this call: a notice that somebody left comes when their tile is gone. */
   readonly #met = new Map<PeerId, Who>();
+  /** Link of the room that the draft is for. */
+  #draftedIn: string | null = null;
+  /** Local time when the link was copied. */
+  #copiedAt: number | null = null;
   /** Adds to a local time to give the snapshot's. */
   #offset = 0;
 
@@ -57,6 +64,7 @@ export class App {
         break;
       case 'notice':
         this.#notices.post(event, local, this.#met.get(event.peer ?? ''));
+        if (event.code === 'link-copied') this.#copiedAt = local;
         break;
       case 'session-state':
         // The snapshot that comes with it tells the same of the tile.
@@ -71,7 +79,8 @@ export class App {
     this.now = local + this.#offset;
     this.banner = this.#banner.poll(local);
     this.notice = this.#notices.poll(local);
-    this.said = this.#announcer.poll(snapshot, this.now) ?? this.said;
+    this.linkCopied = this.#copiedAt !== null && local - this.#copiedAt < COPIED_HOLD;
+    this.#say(this.#announcer.poll(snapshot, this.now));
     const inCall = snapshot?.screen.name === 'call';
     this.mutedSpeech = this.#muted.poll(inCall && !snapshot.me.media.microphone, this.levels.microphone, local);
   }
@@ -98,6 +107,11 @@ export class App {
     if (me) this.command({ type: 'set-camera', on: !me.media.camera });
   }
 
+  /** The same words twice would be no change, and be read once only. */
+  #say(sentence: string | null): void {
+    if (sentence !== null) this.said = sentence === this.said ? `${sentence}\u00a0` : sentence;
+  }
+
   #adopt(snapshot: Snapshot, local: number): void {
     const old = this.snapshot;
     if (old && snapshot.version <= old.version) return;
@@ -113,10 +127,21 @@ export class App {
     if (snapshot.screen.name !== old?.screen.name) {
       this.page = null;
       this.chatOpen = false;
-      this.draft = '';
+      this.#copiedAt = null;
       this.#notices.clear();
       this.#met.clear();
     }
+    if (offers(snapshot, old)) this.page = null;
+    if (snapshot.screen.name === 'call' && snapshot.room && snapshot.room.link !== this.#draftedIn) {
+      this.#draftedIn = snapshot.room.link;
+      this.draft = '';
+    }
     for (const { peer, name, hue } of snapshot.room?.tiles ?? []) this.#met.set(peer, { name: named(name), hue });
   }
+}
+
+/** A link was opened from outside, and waits in the lobby. */
+function offers({ screen }: Snapshot, old: Snapshot | null): boolean {
+  if (screen.name !== 'lobby' || screen.busy || screen.link === null) return false;
+  return old?.screen.name !== 'lobby' || old.screen.link !== screen.link;
 }

@@ -46,14 +46,78 @@ describe('the state', () => {
     expect([state.chatOpen, state.draft]).toEqual([true, 'half a sentence']);
   });
 
-  it('forgets the draft and the notices with the call', () => {
+  it('keeps the draft for coming back to the same room', () => {
     const { app: state } = app();
     state.receive(event(snapshot(1)), 0);
     state.draft = 'half a sentence';
+    state.receive(event(snapshot(2, { screen: { name: 'ended', title: 'a', text: 'b', seconds: 1 }, room: null })), 10);
+    state.receive(event(lobby(3)), 20);
+    state.receive(event(snapshot(4)), 30);
+    expect(state.draft).toBe('half a sentence');
+  });
+
+  it('forgets the draft in another room', () => {
+    const { app: state } = app();
+    state.receive(event(snapshot(1)), 0);
+    state.draft = 'half a sentence';
+    state.receive(event(lobby(2)), 10);
+    state.receive(event(snapshot(3, { room: room({ link: 'parlor://host/other#key' }) })), 20);
+    expect(state.draft).toBe('');
+  });
+
+  it('closes the settings when a link is offered', () => {
+    const { app: state } = app();
+    state.receive(event(lobby(1)), 0);
+    state.page = 'settings';
+    state.receive(event(lobby(2)), 10);
+    expect(state.page).toBe('settings');
+    const offered = { name: 'lobby', link: 'parlor://host/room#key', busy: false, problem: null } as const;
+    state.receive(event(snapshot(3, { screen: offered, room: null })), 20);
+    expect(state.page).toBeNull();
+    state.page = 'settings';
+    state.receive(event(snapshot(4, { screen: offered, room: null })), 30);
+    expect(state.page).toBe('settings');
+  });
+
+  it('says that the link was copied once it was, for 2 s', () => {
+    const { app: state, commands } = app();
+    state.receive(event(snapshot(1)), 0);
+    state.command({ type: 'copy-link' });
+    expect([commands.length, state.linkCopied]).toEqual([1, false]);
+    state.receive({ type: 'notice', code: 'link-copied', tone: 'ok', text: 'Room link copied', peer: null }, 500);
+    state.tick(2499);
+    expect(state.linkCopied).toBe(true);
+    state.tick(2500);
+    expect(state.linkCopied).toBe(false);
+  });
+
+  it('has the same sentence read out again', () => {
+    const { app: state } = app();
+    const said: string[] = [];
+    let version = 0;
+    const shown = (now: number, ...tiles: ReturnType<typeof tile>[]) => {
+      state.receive(event(snapshot(++version, { now, room: room({ tiles }) })), now);
+      said.push(state.said);
+    };
+    for (const start of [0, 10_000]) {
+      shown(start, tile('Anna', 'new', { since: start }));
+      shown(start + 1000, tile('Anna', 'connected', { since: start + 1000 }));
+      shown(start + 2000, tile('Anna', 'connected', { since: start + 1000 }));
+      shown(start + 3000);
+    }
+    const [first, second] = [said[2], said[6]];
+    expect(first?.trim()).toBe('Anna connected');
+    expect(second?.trim()).toBe('Anna connected');
+    expect(second).not.toBe(first);
+  });
+
+  it('forgets the notices with the call', () => {
+    const { app: state } = app();
+    state.receive(event(snapshot(1)), 0);
     state.receive({ type: 'notice', code: 'peer-left', tone: 'neutral', text: 'Anna left', peer: null }, 0);
     expect(state.notice?.text).toBe('Anna left');
     state.receive(event(lobby(2)), 10);
-    expect([state.draft, state.notice]).toEqual(['', null]);
+    expect(state.notice).toBeNull();
   });
 
   it('remembers who left', () => {

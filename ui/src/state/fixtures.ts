@@ -31,6 +31,7 @@ export function room(more: Partial<Room> = {}): Room {
     since: 0,
     signaling: { state: 'up' },
     tiles: [],
+    met: false,
     chat: { messages: [], unread: 0, open: false },
     ...more,
   };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { pieces } from './links';
+import { Pieces, pieces } from './links';
 
 const addresses = (text: string) => pieces(text).flatMap((piece) => (piece.href ? [piece.text] : []));
 
@@ -39,6 +39,33 @@ describe('links in messages', () => {
         .map((piece) => piece.text)
         .join(''),
     ).toBe(text);
+  });
+
+  it.each(['(', '[', '{'])('leave every bracket to the sentence that the address does not open: %s', (opener) => {
+    const closer = { '(': ')', '[': ']', '{': '}' }[opener] ?? '';
+    const address = `https://example.org/${opener}a${closer}`;
+    expect(addresses(`${address}${closer}.${closer},`)).toEqual([address]);
+  });
+
+  it('are found in time among brackets without end', () => {
+    const text = `http://a${').'.repeat(500_000)}`;
+    const before = performance.now();
+    expect(addresses(text)).toEqual(['http://a']);
+    expect(performance.now() - before).toBeLessThan(2000);
+  });
+
+  it('are at most 2048 characters long', () => {
+    const longest = `https://example.org/${'a'.repeat(2028)}`;
+    expect(addresses(longest)).toEqual([longest]);
+    expect(pieces(`${longest}a`)).toEqual([{ text: `${longest}a` }]);
+  });
+
+  it('are looked for once in a message, and again when it changes', () => {
+    const known = new Pieces();
+    const first = known.of('1', 'see https://example.org/a');
+    expect(known.of('1', 'see https://example.org/a')).toBe(first);
+    expect(known.of('2', 'b')).toEqual([{ text: 'b' }]);
+    expect(known.of('1', 'a')).toEqual([{ text: 'a' }]);
   });
 
   it('leave a message without any as it is', () => {

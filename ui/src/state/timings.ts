@@ -6,8 +6,8 @@ import type { Timing } from './grace';
 export const SPINNER: Timing = { delay: 300, min: 500 };
 /** Short losses heal by themselves; a reconnecting tile must stay long enough to be read. */
 export const RECONNECTING: Timing = { delay: 800, min: 1000 };
-/** The first attempt to come back is immediate: only a loss that outlives it is worth a banner. */
-export const SIGNALING: Timing = RECONNECTING;
+/** Media do not need the room server, and the first attempts to come back are quick: only a loss that outlives them is worth a banner. */
+export const SIGNALING: Timing = { delay: 3000, min: 1000 };
 /** The green badge has been read by then. */
 export const CONNECTED_HOLD = 2500;
 /** As long as "Back online" needs to be read. */

@@ -26,6 +26,18 @@ describe('the transcript', () => {
     expect(outline(transcript(messages, null))).toEqual(['-- Before you joined', 'anna: 1', '-- You joined', 'anna: 2']);
   });
 
+  it('says once that we joined, when the history is mixed with what came after', () => {
+    const messages = [
+      message('1', 'anna', { history: true }),
+      message('2', 'anna'),
+      message('3', 'ben', { history: true }),
+      message('4', 'ben'),
+    ];
+    const entries = transcript(messages, null);
+    expect(outline(entries)).toEqual(['-- Before you joined', 'anna: 1', '-- You joined', 'anna: 2', 'ben: 3', 'ben: 4']);
+    expect(new Set(entries.map((entry) => entry.id)).size).toBe(entries.length);
+  });
+
   it('marks the first new message, within a group too', () => {
     const messages = [message('1', 'anna'), message('2', 'anna')];
     expect(outline(transcript(messages, '2'))).toEqual(['anna: 1', '-- New', 'anna: 2']);

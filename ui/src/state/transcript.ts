@@ -22,10 +22,14 @@ export function transcript(messages: readonly ChatLine[], firstNew: MessageId | 
   const entries: Entry[] = [];
   const lastMine = messages.findLast((message) => message.mine)?.id;
   let before: ChatLine | undefined;
+  let joined = false;
   for (const message of messages) {
-    const joined = before?.history === true && !message.history;
     if (message.history && !before) entries.push(divider('history', 'Before you joined'));
-    if (joined) entries.push(divider('joined', 'You joined'));
+    // Clocks differ: what was written before we came may be sorted after what came since.
+    if (!joined && before?.history && !message.history) {
+      joined = true;
+      entries.push(divider('joined', 'You joined'));
+    }
     const fresh = message.id === firstNew;
     if (fresh) entries.push(divider('new', 'New', true));
     const line: Line = {

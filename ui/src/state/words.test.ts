@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { tile } from './fixtures';
-import { clock, initials, lasted, of, roomOf, tileLabel } from './words';
+import { clock, initials, lasted, of, roomOf, roomTitle, tileLabel, written } from './words';
 
 describe('words', () => {
   it.each([
@@ -47,6 +47,24 @@ describe('words', () => {
     ['nonsense', null],
   ])('find the room in %j', (link, room) => {
     expect(roomOf(link)).toBe(room);
+  });
+
+  it.each([
+    ['quiet-harbour-4f2a91', 'Quiet harbour 4f2a91'],
+    ['Thursday_studio', 'Thursday studio'],
+    ['7', '7'],
+    ['---', '---'],
+  ])('read the room %s as %s', (room, title) => {
+    expect(roomTitle(room)).toBe(title);
+  });
+
+  it('tell when a message was written', () => {
+    expect(written(0)?.iso).toBe('1970-01-01T00:00:00.000Z');
+    expect(written(0)?.shown).toMatch(/^\d\d:\d\d$/);
+  });
+
+  it.each([8.64e15 + 1, Number.MAX_SAFE_INTEGER, Number.NaN])('tell no time that no calendar has: %d', (milliseconds) => {
+    expect(written(milliseconds)).toBeNull();
   });
 
   it('name a tile by who, state and media', () => {

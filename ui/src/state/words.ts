@@ -18,6 +18,13 @@ export function lasted(seconds: number): string {
   return count(Math.floor(minutes / 60), 'hour') + (rest > 0 ? ` ${count(rest, 'minute')}` : '');
 }
 
+/** When a message was written, or null for a time that no calendar has. */
+export function written(milliseconds: number): { iso: string; shown: string } | null {
+  const time = new Date(milliseconds);
+  if (Number.isNaN(time.getTime())) return null;
+  return { iso: time.toISOString(), shown: time.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false }) };
+}
+
 /** The first letters of the first and the last word of a name. */
 export function initials(name: string): string {
   const words = name.trim().split(/\s+/).filter(Boolean);
@@ -72,6 +79,12 @@ export function tileLabel(tile: Tile, speaking: boolean): string {
 export function roomOf(link: string): string | null {
   const match = /^(?:parlor:\/\/[^/?#]+\/|https?:\/\/[^/?#]+\/r\/)([A-Za-z0-9_-]{1,64})(?:[?#]|$)/.exec(link.trim());
   return match?.[1] ?? null;
+}
+
+/** A room's name as people read it: `quiet-harbour-4f2a91` is `Quiet harbour 4f2a91`. */
+export function roomTitle(room: string): string {
+  const spaced = room.replace(/[-_]/g, ' ').trim();
+  return spaced ? spaced.charAt(0).toUpperCase() + spaced.slice(1) : room;
 }
 
 /** `1 person`, `5 people`. */

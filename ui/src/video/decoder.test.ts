@@ -132,6 +132,34 @@ describe('a tile’s decoder', () => {
     expect([decoder.errors, decoder.wantKey]).toEqual([2, true]);
   });
 
+  it('counts failures since the last picture', () => {
+    const { decoder, last } = setUp();
+    for (let i = 0; i < 3; i++) {
+      decoder.push(frame(true));
+      last().fail();
+    }
+    expect(decoder.fruitless).toBe(3);
+    decoder.push(frame(true));
+    last().out(new FakePicture());
+    expect([decoder.fruitless, decoder.errors]).toEqual([0, 3]);
+  });
+
+  it('counts runs that stand still without a picture', () => {
+    const { decoder } = setUp();
+    decoder.push(frame(true));
+    for (let i = 0; i < MAX_PENDING; i++) decoder.push(frame(false));
+    expect([decoder.fruitless, decoder.errors]).toEqual([1, 0]);
+  });
+
+  it('asks for a key frame when somebody looks, but not in the middle of a run', () => {
+    const { decoder } = setUp();
+    decoder.begin();
+    expect(decoder.wantKey).toBe(true);
+    decoder.push(frame(true));
+    decoder.begin();
+    expect(decoder.wantKey).toBe(false);
+  });
+
   it('skips to the next key frame when it falls behind', () => {
     const { decoder, made, last } = setUp();
     decoder.push(frame(true));
@@ -177,6 +205,13 @@ describe('a tile’s decoder', () => {
     const { decoder, made, told } = setUp();
     decoder.push(frame(true, { codec: 'i420' }));
     expect([made.length, told(), decoder.take()?.width]).toEqual([0, 1, 4]);
+  });
+
+  it('gives its decoder up when raw pictures come', () => {
+    const { decoder, last } = setUp();
+    decoder.push(frame(true));
+    decoder.push(frame(true, { codec: 'i420' }));
+    expect([last().closed, decoder.wantKey, decoder.take()?.width]).toEqual([true, false, 4]);
   });
 
   it('counts raw pictures that make no sense', () => {

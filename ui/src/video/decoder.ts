@@ -33,6 +33,8 @@ export class Decoder {
   wantKey = false;
   /** Frames that could not be decoded. */
   errors = 0;
+  /** How often decoding failed or stood still since the last decoded picture. */
+  fruitless = 0;
 
   readonly #codecs: Codecs;
   readonly #onPicture: () => void;
@@ -58,6 +60,11 @@ export class Decoder {
     return picture;
   }
 
+  /** Somebody looks: without a run under way, only a key frame can begin one. */
+  begin(): void {
+    if (!this.#codec) this.wantKey = true;
+  }
+
   /** Stops until the next key frame: what comes in between is of no use. */
   skip(): void {
     this.#codec?.close();
@@ -74,7 +81,10 @@ export class Decoder {
   }
 
   #encoded(frame: Frame): void {
-    if (this.#codec && this.#codec.pending >= MAX_PENDING) this.skip();
+    if (this.#codec && this.#codec.pending >= MAX_PENDING) {
+      this.fruitless += 1;
+      this.skip();
+    }
     if (!this.#codec && !frame.key) {
       this.wantKey = true;
       return;
@@ -90,7 +100,11 @@ export class Decoder {
 
   #start(): Codec {
     const codec = this.#codecs.vp8(
-      (picture) => (this.#codec === codec ? this.#put(picture) : picture.close()),
+      (picture) => {
+        if (this.#codec !== codec) return picture.close();
+        this.fruitless = 0;
+        this.#put(picture);
+      },
       () => {
         if (this.#codec === codec) this.#failed();
       },
@@ -99,6 +113,7 @@ export class Decoder {
   }
 
   #raw(frame: Frame): void {
+    if (this.#codec) this.skip();
     this.wantKey = false;
     const picture = this.#codecs.i420(frame);
     if (picture) this.#put(picture);
@@ -113,6 +128,7 @@ export class Decoder {
 
   #failed(): void {
     this.errors += 1;
+    this.fruitless += 1;
     this.skip();
   }
 }

@@ -30,6 +30,11 @@ export class Screen {
     this.#decoder = new Decoder(codecs, () => this.#schedule());
   }
 
+  /** How often decoding failed or stood still since the last decoded picture. */
+  get fruitless(): number {
+    return this.#decoder.fruitless;
+  }
+
   push(frame: Frame): void {
     if (frame.mirror !== this.mirror) this.mirror = frame.mirror;
     this.#decoder.push(frame);
@@ -43,31 +48,34 @@ export class Screen {
   /** Puts the picture into an element; the result takes it out again. */
   show(element: Element): () => void {
     element.append(this.canvas);
-    if (!this.painted) this.#decoder.wantKey = true;
+    if (!this.painted) this.#decoder.begin();
     return () => {
       if (this.canvas.parentNode === element) this.canvas.remove();
     };
   }
 
-  /** What became of the pictures since the last report. */
+  /** What became of the pictures since the last turn. A key frame is wanted only where it would be seen. */
   report(): TileReport {
     const box = this.canvas.getBoundingClientRect();
     const inView =
       box.width > 0 && box.right > 0 && box.bottom > 0 && box.left < window.innerWidth && box.top < window.innerHeight;
     const seen = this.canvas.isConnected && inView && !document.hidden;
-    const report: TileReport = {
+    return {
       tile: this.#tile,
       painted: this.#count,
       errors: this.#decoder.errors - this.#errors,
-      want_key: this.#decoder.wantKey,
+      want_key: seen && this.#decoder.wantKey,
       width: Math.round(box.width * devicePixelRatio),
       height: Math.round(box.height * devicePixelRatio),
       hidden: !seen,
     };
+  }
+
+  /** A second is over: what comes now counts for the next. */
+  turn(): void {
     this.fps = this.#count;
     this.#count = 0;
     this.#errors = this.#decoder.errors;
-    return report;
   }
 
   close(): void {

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import type { TileReport } from '../generated/protocol';
+import type { TileReport, UiCommand } from '../generated/protocol';
 import { message } from '../host/demo/wire';
 import type { Codec, Codecs, Picture } from './decoder';
-import { Screens } from './screens';
+import { FRUITLESS, Screens } from './screens';
 
 /** A window with one canvas size, and animation frames that the test makes. */
 class Page {
@@ -11,24 +11,43 @@ class Page {
   readonly asked: (() => void)[] = [];
   connected = true;
   hidden = false;
+  /** Tells that a canvas came into sight. */
+  sight: (entries: { target: unknown; isIntersecting: boolean }[]) => void = () => undefined;
+  changed: () => void = () => undefined;
 
   constructor() {
     const context = { drawImage: (source: unknown) => this.drawn.push(source) };
+    const isConnected = () => this.connected;
     const canvas = () => ({
       getContext: () => context,
       setAttribute: () => undefined,
       getBoundingClientRect: () => ({ width: 320, height: 180, left: 0, top: 0, right: 320, bottom: 180 }),
       remove: () => undefined,
-      isConnected: this.connected,
+      get isConnected() {
+        return isConnected();
+      },
     });
     const isHidden = () => this.hidden;
     vi.stubGlobal('document', {
       createElement: canvas,
+      addEventListener: (_: string, changed: () => void) => (this.changed = changed),
+      removeEventListener: () => undefined,
       get hidden() {
         return isHidden();
       },
     });
-    vi.stubGlobal('window', { innerWidth: 1280, innerHeight: 800 });
+    vi.stubGlobal('window', { innerWidth: 1280, innerHeight: 800, setInterval: () => 0 });
+    const sees = (sight: Page['sight']) => (this.sight = sight);
+    vi.stubGlobal(
+      'IntersectionObserver',
+      class {
+        constructor(sight: Page['sight']) {
+          sees(sight);
+        }
+        observe() {}
+        unobserve() {}
+      },
+    );
     vi.stubGlobal('devicePixelRatio', 2);
     vi.stubGlobal('ImageData', class {});
     vi.stubGlobal('requestAnimationFrame', (paint: () => void) => this.asked.push(paint));
@@ -56,14 +75,19 @@ const vp8 = (tile: number, time: number, key = true) =>
   message([{ codec: 'vp8', key, mirror: false, tile, width: 4, height: 2, time, payload: new Uint8Array(4) }]);
 
 describe('the pictures of all tiles', () => {
+  const tiles = () => sent.at(-1)?.map(({ tile }) => tile);
   let page: Page;
   let sent: TileReport[][];
+  let asked: UiCommand[];
   let screens: Screens;
 
   beforeEach(() => {
     page = new Page();
     sent = [];
-    screens = new Screens((reports) => sent.push(reports), instant);
+    asked = [];
+    const take = (command: UiCommand) => (command.type === 'tile-reports' ? sent.push(command.reports) : asked.push(command));
+    screens = new Screens(take, instant);
+    screens.follow(1, []);
   });
 
   afterEach(() => vi.unstubAllGlobals());
@@ -116,9 +140,127 @@ describe('the pictures of all tiles', () => {
 
   it('keep one’s own when others go', () => {
     for (const tile of [0, 1, 2]) screens.receive(vp8(tile, 1));
-    screens.drop([1, 2], [2]);
+    screens.follow(1, [1, 2]);
+    screens.follow(1, [2]);
     screens.report();
-    expect(sent[0]?.map(({ tile }) => tile)).toEqual([0, 2]);
+    expect(tiles()).toEqual([0, 2]);
+  });
+
+  it('are not made again by a frame that comes late', () => {
+    screens.receive(vp8(1, 1));
+    screens.follow(1, [1]);
+    screens.follow(1, []);
+    screens.receive(vp8(1, 2));
+    screens.report();
+    expect(sent).toEqual([]);
+  });
+
+  it('are taken before their tile is shown', () => {
+    screens.receive(vp8(3, 1));
+    screens.follow(1, [1]);
+    screens.report();
+    expect(tiles()).toEqual([3]);
+  });
+
+  it('begin anew in the next call, whose tiles have the same numbers', () => {
+    screens.receive(vp8(1, 1));
+    screens.follow(1, [1]);
+    const old = screens.screen(1);
+    screens.follow(null, []);
+    screens.receive(vp8(1, 2));
+    screens.report();
+    expect(sent).toEqual([]);
+    screens.follow(2, []);
+    screens.receive(vp8(1, 3));
+    screens.report();
+    expect(tiles()).toEqual([1]);
+    expect(screens.screen(1)).not.toBe(old);
+  });
+
+  it('keep one’s own outside of a call', () => {
+    screens.follow(null, []);
+    screens.receive(vp8(0, 1));
+    screens.report();
+    expect(tiles()).toEqual([0]);
+  });
+
+  it('ask for no key frame where nobody sees it', () => {
+    screens.receive(vp8(1, 1, false));
+    page.connected = false;
+    screens.report();
+    page.connected = true;
+    page.hidden = true;
+    screens.report();
+    expect(sent.map(([report]) => [report?.hidden, report?.want_key])).toEqual([
+      [true, false],
+      [true, false],
+    ]);
+  });
+
+  it('ask at once when they come into sight', () => {
+    page.connected = false;
+    screens.receive(vp8(1, 1, false));
+    screens.receive(vp8(2, 1, true));
+    page.connected = true;
+    page.sight([1, 2].map((tile) => ({ target: screens.screen(tile).canvas, isIntersecting: true })));
+    expect(sent).toHaveLength(1);
+    expect(sent[0]).toMatchObject([{ tile: 1, want_key: true, hidden: false }]);
+  });
+
+  it('do not ask when they go out of sight', () => {
+    screens.receive(vp8(1, 1, false));
+    page.sight([{ target: screens.screen(1).canvas, isIntersecting: false }]);
+    expect(sent).toEqual([]);
+  });
+
+  it('ask at once when the window is seen again, and count on', () => {
+    screens.start();
+    screens.receive(vp8(1, 1));
+    page.frame();
+    page.hidden = true;
+    page.changed();
+    page.hidden = false;
+    page.changed();
+    expect(sent.map(([report]) => [report?.hidden, report?.want_key])).toEqual([
+      [true, false],
+      [false, true],
+    ]);
+    screens.report();
+    expect(sent[2]?.[0]?.painted).toBe(1);
+  });
+
+  it('are asked for raw, once, when nothing can be decoded', () => {
+    const broken: Codecs = {
+      vp8: () => {
+        throw new Error('none here');
+      },
+      i420: () => null,
+    };
+    screens = new Screens((command) => asked.push(command), broken);
+    screens.follow(1, []);
+    for (let time = 1; time < FRUITLESS; time++) screens.receive(vp8(1, time));
+    expect(asked).toEqual([]);
+    for (let time = 0; time < 3; time++) screens.receive(vp8(1, FRUITLESS + time));
+    expect(asked).toEqual([{ type: 'set-raw-pictures', on: true }]);
+  });
+
+  it('are not asked for raw when a picture comes now and then', () => {
+    let made = 0;
+    const flaky: Codecs = {
+      ...instant,
+      vp8: (out, fail) => {
+        made += 1;
+        if (made % FRUITLESS !== 0) throw new Error('not now');
+        return instant.vp8(out, fail);
+      },
+    };
+    screens = new Screens((command) => asked.push(command), flaky);
+    screens.follow(1, []);
+    for (let time = 1; time < 4 * FRUITLESS; time++) {
+      screens.receive(vp8(1, time));
+      screens.screen(1).pause();
+    }
+    expect(asked).toEqual([]);
   });
 
   it('are not mixed up', () => {

@@ -33,7 +33,7 @@ pub struct CallConfig {
 /// When to do what in a session's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timings {
-    /// When to flag a tile `frozen`: a live track has sent nothing for so long.
+    /// When to flag a tile `frozen`: a picture that is on has not come for so long.
     pub media_stall: Duration,
     /// (engine) When to probe an idle path.
     pub ice_keepalive: Duration,

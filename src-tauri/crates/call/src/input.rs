@@ -45,11 +45,14 @@ pub enum Command {
     Dismiss(PeerId),
     /// Says goodbye to everybody and ends the call.
     Leave,
-    /// Media of a peer stopped, or flows again, as the receivers see it. Only changes need be told.
+    /// A track of a peer stopped, or flows again, as the receiver of the present session sees it, whether the track is on
+    /// or off. Every change is told; at the beginning of a session no track is stalled.
     MediaFlow {
         /// Whose.
         peer: PeerId,
-        /// A live track has sent nothing for `media_stall`.
+        /// Which track.
+        role: TrackRole,
+        /// Nothing has come for `media_stall`.
         stalled: bool,
     },
     /// A picture of a peer's track came.
@@ -84,7 +87,7 @@ pub enum SignalingInput {
         /// Until the next attempt.
         retry_in: Duration,
     },
-    /// Somebody entered, or a newer run took somebody's place.
+    /// Somebody entered, or a newer run took somebody's place, in the server's word.
     PeerJoined(Member),
     /// Somebody left, or the server lost them: a hint.
     PeerLeft {
@@ -95,16 +98,27 @@ pub enum SignalingInput {
     },
     /// Somebody who was lost is back, the same run.
     PeerBack(Address),
-    /// An opened message: its sender's signature and its freshness are proven.
+    /// An opened message of our version: its sender's signature and its freshness are proven.
     Message {
         /// The sender.
         from: Address,
         /// What it says.
         message: PeerMessage,
     },
-    /// A message that could not be opened.
+    /// A message that was opened and says nothing to us: of a type that is not known here, a repetition, or not its
+    /// sender's. Whoever sealed it has the room's key.
+    Ignored {
+        /// The sender, in the server's word.
+        from: Address,
+    },
+    /// A message that does not open with the room's key.
     Unreadable {
         /// The sender, in the server's word.
+        from: Address,
+    },
+    /// A message that was opened and is of another version: its sender's signature is proven.
+    Unsupported {
+        /// The sender.
         from: Address,
     },
     /// The server will not have us; there will be no further attempts. Ends the call when a newer run took our place or

@@ -13,6 +13,7 @@ mod chat;
 mod config;
 mod dropped;
 mod error;
+mod flow;
 mod inbox;
 mod input;
 mod negotiation;

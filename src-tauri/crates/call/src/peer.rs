@@ -14,6 +14,7 @@ use parlor_protocol::{
 use crate::{
     Timings,
     bucket::Bucket,
+    flow::Flow,
     session::{Session, Status},
     timer::{Timer, Timers},
     words::{shown_name, trouble},
@@ -39,7 +40,7 @@ pub(crate) struct Peer {
     pub(crate) failed: Option<Cause>,
     /// Sessions that were made by themselves since it last worked.
     pub(crate) revivals: u32,
-    pub(crate) stalled: bool,
+    pub(crate) flow: Flow,
     pub(crate) picture: bool,
     pub(crate) timers: Timers,
     /// New sessions that the other side may begin.
@@ -77,7 +78,7 @@ impl Peer {
             connected: false,
             failed: None,
             revivals: 0,
-            stalled: false,
+            flow: Flow::default(),
             picture: false,
             timers: Timers::default(),
             begins: Bucket::new(4, timings.restart_after[0]),
@@ -108,6 +109,14 @@ impl Peer {
     /// A picture of one of their tracks came.
     pub(crate) fn see(&mut self, role: TrackRole) {
         self.picture |= role == TrackRole::Camera && self.media.camera;
+    }
+
+    /// Such tracks have until then to send something.
+    pub(crate) fn expect(&mut self, such: impl Fn(TrackRole) -> bool, until: Instant) {
+        for role in TrackRole::ALL.into_iter().filter(|role| such(*role)) {
+            self.flow.expect(role);
+            self.timers.set(Timer::Stall, until);
+        }
     }
 
     /// The session is there and connected.
@@ -199,6 +208,6 @@ impl Peer {
     }
 
     fn frozen(&self) -> bool {
-        self.stalled && self.status.state == SessionState::Connected
+        self.status.state == SessionState::Connected && self.flow.is_frozen(self.tracks)
     }
 }

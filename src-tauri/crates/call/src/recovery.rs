@@ -194,7 +194,8 @@ impl Recovery {
             | Timer::Offer
             | Timer::Op
             | Timer::Ping
-            | Timer::Revive => None,
+            | Timer::Revive
+            | Timer::Stall => None,
         }
     }
 

@@ -77,12 +77,12 @@ impl Roster {
     }
 
     /// The run of a peer that is here.
-    pub(crate) fn instance(&self, peer: PeerId) -> Option<InstanceId> {
-        self.members.get(&peer).map(|member| member.instance)
+    pub(crate) fn address(&self, peer: PeerId) -> Option<Address> {
+        self.members.get(&peer).map(|member| Address { peer, instance: member.instance })
     }
 
     pub(crate) fn contains(&self, address: Address) -> bool {
-        self.instance(address.peer) == Some(address.instance)
+        self.address(address.peer) == Some(address)
     }
 
     pub(crate) fn addresses(&self) -> Vec<Address> {
@@ -111,16 +111,20 @@ impl Roster {
 
     /// Who a member says it is.
     pub(crate) fn hello(&self, address: Address) -> Option<&Hello> {
-        let member = self.members.get(&address.peer).filter(|member| member.instance == address.instance)?;
-        member.hello.as_ref()
+        self.get(address)?.hello.as_ref()
     }
 
-    /// Something of theirs could be opened.
+    /// Something of theirs came, and nothing that we understand.
+    pub(crate) fn is_deaf(&self, address: Address) -> bool {
+        self.get(address).is_some_and(|member| member.hello.is_none() && (member.unreadable || member.outdated))
+    }
+
+    /// Something could be opened.
     pub(crate) fn understood(&mut self) {
         self.understood = true;
     }
 
-    /// Something of theirs could not be opened.
+    /// Something of theirs does not open with our key.
     pub(crate) fn unreadable(&mut self, address: Address) -> Unreadable {
         let Some(member) = self.member(address) else { return Unreadable::Known };
         if member.hello.is_some() || std::mem::replace(&mut member.unreadable, true) {
@@ -136,7 +140,9 @@ impl Roster {
 
     /// They speak another version. Whether that is news.
     pub(crate) fn outdated(&mut self, address: Address) -> bool {
-        self.member(address).is_some_and(|member| !std::mem::replace(&mut member.outdated, true))
+        let Some(member) = self.member(address) else { return false };
+        member.ask_at = None;
+        !std::mem::replace(&mut member.outdated, true)
     }
 
     /// When to come back, and why.
@@ -153,6 +159,10 @@ impl Roster {
             Address { peer: *peer, instance: member.instance }
         })
         .collect()
+    }
+
+    fn get(&self, address: Address) -> Option<&Member> {
+        self.members.get(&address.peer).filter(|member| member.instance == address.instance)
     }
 
     fn member(&mut self, address: Address) -> Option<&mut Member> {

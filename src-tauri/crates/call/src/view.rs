@@ -9,6 +9,8 @@ pub struct RoomView {
     pub signaling: ui::Signaling,
     /// The others, in the order of their coming.
     pub tiles: Vec<ui::Tile>,
+    /// Somebody else was here since we came.
+    pub met: bool,
     /// What was said.
     pub chat: ui::Chat,
 }

@@ -9,7 +9,7 @@ use parlor_media::{
 use parlor_protocol::{
     device::{CameraSpec, DeviceKind, MicrophoneSpec, SpeakerSpec, VideoFormat},
     media::MediaState,
-    ui::{DeviceChoice, DeviceTrouble, Devices, Picker, Settings},
+    ui::{DeviceChoice, DeviceProblem, DeviceTrouble, Devices, Picker, Settings},
 };
 use tokio::sync::{mpsc, watch};
 
@@ -26,12 +26,12 @@ const LEAST_BITRATE: u32 = 100_000;
 /// Above this a 720p picture does not get better to the eye.
 const MOST_BITRATE: u32 = 2_500_000;
 
-/// What devices tell the owner task.
+/// What devices tell the owner task. Each opened device has a number: what an older one still says is of no use.
 pub(crate) enum DeviceEvent {
-    Camera(CameraEvent),
+    Camera(u32, CameraEvent),
     Lists(Lists),
-    Microphone(AudioEvent),
-    Speaker(AudioEvent),
+    Microphone(u32, AudioEvent),
+    Speaker(u32, AudioEvent),
 }
 
 /// All devices there are: id and name.
@@ -71,23 +71,51 @@ pub(crate) struct Bay {
 struct Slot<S, D> {
     spec: S,
     device: watch::Sender<Option<Arc<D>>>,
+    /// Counts the devices that were opened here, and their ends.
+    number: u32,
+    /// What the device in use calls itself.
+    name: Option<String>,
     picker: Picker,
 }
 
 impl<S: ToString, D> Slot<S, D> {
     fn new(spec: S) -> Self {
         let picker = Picker { chosen: spec.to_string(), ..Picker::default() };
-        Self { spec, device: watch::Sender::new(None), picker }
+        Self { spec, device: watch::Sender::new(None), number: 0, name: None, picker }
+    }
+
+    /// The next device's number.
+    fn next(&mut self) -> u32 {
+        self.number = self.number.wrapping_add(1);
+        self.number
+    }
+
+    fn put(&mut self, device: D) {
+        self.device.send_replace(Some(Arc::new(device)));
+    }
+
+    fn close(&mut self) {
+        self.next();
+        self.device.send_replace(None);
     }
 
     fn choose(&mut self, spec: S) {
         self.picker.chosen = spec.to_string();
         self.picker.problem = None;
+        self.name = None;
         self.spec = spec;
     }
 
-    fn trouble(&mut self, kind: DeviceKind, trouble: DeviceTrouble) {
-        self.picker.problem = Some(words::device(kind, trouble));
+    fn works(&mut self, name: String) {
+        self.name = Some(name);
+        self.picker.problem = None;
+    }
+
+    /// The problem with its code, where it is news.
+    fn trouble(&mut self, kind: DeviceKind, trouble: DeviceTrouble) -> Option<(String, DeviceProblem)> {
+        let problem = words::device(kind, trouble, self.name.as_deref());
+        let old = self.picker.problem.replace(problem.clone());
+        (old.as_ref() != Some(&problem)).then_some((words::device_code(kind, trouble), problem))
     }
 }
 
@@ -151,8 +179,8 @@ impl Bay {
     pub(crate) fn close(&mut self) {
         self.open = false;
         self.close_camera();
-        self.microphone.device.send_replace(None);
-        self.speaker.device.send_replace(None);
+        self.microphone.close();
+        self.speaker.close();
     }
 
     /// Turns the camera on or off; off lets the device go, so that its light goes out.
@@ -209,43 +237,48 @@ impl Bay {
         }
     }
 
-    /// Takes note of what a device told.
-    pub(crate) fn handle(&mut self, event: DeviceEvent) {
+    /// Takes note of what a device told. A problem that is news, with its code, is for people to hear.
+    pub(crate) fn handle(&mut self, event: DeviceEvent) -> Option<(String, DeviceProblem)> {
         match event {
-            DeviceEvent::Camera(CameraEvent::Started { format, .. }) => {
-                self.camera.picker.problem = None;
+            DeviceEvent::Camera(number, _) if number != self.camera.number => {}
+            DeviceEvent::Microphone(number, _) if number != self.microphone.number => {}
+            DeviceEvent::Speaker(number, _) if number != self.speaker.number => {}
+            DeviceEvent::Camera(_, CameraEvent::Started { name, format }) => {
+                self.camera.works(name);
                 self.picture = true;
                 self.start_rendition(format);
             }
-            DeviceEvent::Camera(CameraEvent::Trouble { trouble, detail }) => {
-                tracing::info!(?trouble, detail, "the camera is in trouble");
-                self.camera.trouble(DeviceKind::Camera, trouble);
+            DeviceEvent::Camera(_, CameraEvent::Trouble { trouble, detail }) => {
+                tracing::info!(?trouble, "the camera is in trouble");
+                tracing::trace!(detail);
                 self.picture = false;
+                return self.camera.trouble(DeviceKind::Camera, trouble);
             }
-            DeviceEvent::Camera(CameraEvent::Recovered) => {
+            DeviceEvent::Camera(_, CameraEvent::Recovered) => {
                 self.camera.picker.problem = None;
                 self.picture = true;
             }
             DeviceEvent::Lists(lists) => self.list(lists),
             DeviceEvent::Microphone(
-                AudioEvent::Started { .. } | AudioEvent::Recovered { .. } | AudioEvent::Moved { .. },
-            ) => {
-                self.microphone.picker.problem = None;
-            }
-            DeviceEvent::Microphone(AudioEvent::Trouble { trouble, detail }) => {
-                tracing::info!(?trouble, detail, "the microphone is in trouble");
-                self.microphone.trouble(DeviceKind::Microphone, trouble);
+                _,
+                AudioEvent::Started { name } | AudioEvent::Recovered { name } | AudioEvent::Moved { name },
+            ) => self.microphone.works(name),
+            DeviceEvent::Microphone(_, AudioEvent::Trouble { trouble, detail }) => {
+                tracing::info!(?trouble, "the microphone is in trouble");
+                tracing::trace!(detail);
+                return self.microphone.trouble(DeviceKind::Microphone, trouble);
             }
             DeviceEvent::Speaker(
-                AudioEvent::Started { .. } | AudioEvent::Recovered { .. } | AudioEvent::Moved { .. },
-            ) => {
-                self.speaker.picker.problem = None;
-            }
-            DeviceEvent::Speaker(AudioEvent::Trouble { trouble, detail }) => {
-                tracing::info!(?trouble, detail, "the speaker is in trouble");
-                self.speaker.trouble(DeviceKind::Speaker, trouble);
+                _,
+                AudioEvent::Started { name } | AudioEvent::Recovered { name } | AudioEvent::Moved { name },
+            ) => self.speaker.works(name),
+            DeviceEvent::Speaker(_, AudioEvent::Trouble { trouble, detail }) => {
+                tracing::info!(?trouble, "the speaker is in trouble");
+                tracing::trace!(detail);
+                return self.speaker.trouble(DeviceKind::Speaker, trouble);
             }
         }
+        None
     }
 
     /// What all paths together leave for one picture, in bits a second.
@@ -284,15 +317,15 @@ impl Bay {
             return;
         }
         let (sender, receiver) = mpsc::channel(EVENTS);
-        self.forward(receiver, DeviceEvent::Camera);
-        let camera = Camera::open(self.camera.spec.clone(), VideoFormat::default(), sender);
-        self.camera.device.send_replace(Some(Arc::new(camera)));
+        let number = self.camera.next();
+        self.forward(receiver, move |event| DeviceEvent::Camera(number, event));
+        self.camera.put(Camera::open(self.camera.spec.clone(), VideoFormat::default(), sender));
     }
 
     fn close_camera(&mut self) {
         self.picture = false;
         self.rendition.send_replace(None);
-        self.camera.device.send_replace(None);
+        self.camera.close();
     }
 
     fn start_rendition(&mut self, format: VideoFormat) {
@@ -303,21 +336,27 @@ impl Bay {
 
     fn open_microphone(&mut self) {
         let (sender, receiver) = mpsc::channel(EVENTS);
-        self.forward(receiver, DeviceEvent::Microphone);
+        let number = self.microphone.next();
+        self.forward(receiver, move |event| DeviceEvent::Microphone(number, event));
         let microphone = Microphone::open(&self.microphone.spec, sender);
         microphone.set_muted(self.muted);
-        self.microphone.device.send_replace(Some(Arc::new(microphone)));
+        self.microphone.put(microphone);
     }
 
     fn open_speaker(&mut self) {
         let (sender, receiver) = mpsc::channel(EVENTS);
-        self.forward(receiver, DeviceEvent::Speaker);
+        let number = self.speaker.next();
+        self.forward(receiver, move |event| DeviceEvent::Speaker(number, event));
         let speaker = Speaker::open(&self.speaker.spec, sender);
-        self.speaker.device.send_replace(Some(Arc::new(speaker)));
+        self.speaker.put(speaker);
     }
 
     /// Hands a device's events on until the device is gone.
-    fn forward<T: Send + 'static>(&self, mut from: mpsc::Receiver<T>, wrap: fn(T) -> DeviceEvent) {
+    fn forward<T: Send + 'static>(
+        &self,
+        mut from: mpsc::Receiver<T>,
+        wrap: impl Fn(T) -> DeviceEvent + Send + 'static,
+    ) {
         let to = self.events.clone();
         tokio::spawn(async move {
             while let Some(event) = from.recv().await {

@@ -107,8 +107,9 @@ pub struct Server {
 
 /// Takes pictures to the window. Called on media threads: must not wait.
 pub trait FrameSink: Send + Sync {
-    /// One picture. `payload` is as long as the header's codec needs.
-    fn frame(&self, header: FrameHeader, payload: &[u8]);
+    /// One picture. `payload` is as long as the header's codec needs. False: it was lost, and the tile's key frame should
+    /// be asked for now; a sink that lost one has to say so only when there is room for it again.
+    fn frame(&self, header: FrameHeader, payload: &[u8]) -> bool;
 }
 
 /// A handle on a running client. Cheap to clone.

@@ -112,6 +112,7 @@ fn show(sink: &Sink, picture: &Picture, width: u32, start: Instant) {
         time_us: u64::try_from(time).unwrap_or(u64::MAX),
     };
     if let Some(sink) = sink.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
-        sink.frame(header, &small.data);
+        // A raw picture that is lost spoils none after it.
+        let _taken = sink.frame(header, &small.data);
     }
 }

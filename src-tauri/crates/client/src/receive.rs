@@ -1,6 +1,7 @@
 //! From one session to the eyes and ears: pictures to the window or a decoder, sound to the speaker.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
@@ -35,8 +36,12 @@ use crate::{
 pub(crate) const PACKETS: usize = 1024;
 /// Frames that may wait for the decoder. More means that it cannot keep up: it goes on at the next key frame.
 const DECODE_AHEAD: usize = 8;
-/// How long nothing may come before a live track is stalled (`media_stall` of the timings decides what that means).
+/// How often is looked whether tracks are stalled (`media_stall` of the timings decides what that means).
 const FLOW_TICK: Duration = Duration::from_millis(250);
+/// How long a decoder that lost its thread waits for the key frame it asked for: a request or a picture may be lost.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// The tracks that are looked at.
+const WATCHED: [TrackRole; 2] = [TrackRole::Microphone, TrackRole::Camera];
 
 /// Where pictures for the window go; empty until a window is attached.
 pub(crate) type Sink = Arc<RwLock<Option<Arc<dyn FrameSink>>>>;
@@ -48,8 +53,8 @@ pub(crate) enum Note {
     FirstAudio,
     /// The first picture of the session can be shown.
     FirstFrame { role: TrackRole, width: u32, height: u32 },
-    /// Nothing came for a while, or something comes again.
-    Flow { stalled: bool },
+    /// Nothing came of a track for a while, or something comes again.
+    Flow { role: TrackRole, stalled: bool },
     /// The picture cannot go on without a key frame.
     KeyFrameNeeded,
     /// A picture can be shown after the track was turned on.
@@ -60,7 +65,7 @@ pub(crate) enum Note {
 pub(crate) struct Receiving {
     pub(crate) id: u64,
     pub(crate) tile: u32,
-    pub(crate) decode: Decode,
+    pub(crate) decode: watch::Receiver<Decode>,
     pub(crate) stall: Duration,
     pub(crate) sink: Sink,
     pub(crate) speaker: watch::Receiver<Option<Arc<Speaker>>>,
@@ -72,8 +77,12 @@ pub(crate) struct Receiving {
 pub(crate) struct Shared {
     pictures: Mutex<Pictures>,
     audio: Mutex<Option<Arc<PeerAudio>>>,
+    /// A picture was shown.
+    seen: AtomicBool,
     /// The next picture is to be told of.
     awaited: AtomicBool,
+    /// When tracks were turned on.
+    began: Mutex<BTreeMap<TrackRole, Instant>>,
 }
 
 impl Shared {
@@ -104,15 +113,23 @@ impl Shared {
         lock(&self.pictures).pause();
     }
 
-    /// The camera was turned on: its first picture is to be told of.
-    pub(crate) fn await_picture(&self) {
-        self.awaited.store(true, Ordering::Relaxed);
+    /// A track was turned on: it has time to begin, and a camera's first picture is to be told of.
+    pub(crate) fn begin(&self, role: TrackRole, now: Instant) {
+        lock(&self.began).insert(role, now);
+        if role == TrackRole::Camera {
+            self.awaited.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn began(&self, role: TrackRole) -> Option<Instant> {
+        lock(&self.began).get(&role).copied()
     }
 
     /// Counts a picture, and tells of it where somebody waits for one.
-    fn shown(&self, id: u64, first: bool, (width, height): (u32, u32), notes: &mpsc::Sender<(u64, Note)>) {
+    fn shown(&self, id: u64, (width, height): (u32, u32), notes: &mpsc::Sender<(u64, Note)>) {
         let role = TrackRole::Camera;
         lock(&self.pictures).shown(width, height, Instant::now());
+        let first = !self.seen.swap(true, Ordering::Relaxed);
         let note = match (first, self.awaited.swap(false, Ordering::Relaxed)) {
             (true, _) => Note::FirstFrame { role, width, height },
             (false, true) => Note::Picture { role },
@@ -120,7 +137,8 @@ impl Shared {
         };
         if notes.try_send((id, note)).is_err() {
             // The next picture tells of it.
-            self.await_picture();
+            self.seen.store(!first, Ordering::Relaxed);
+            self.awaited.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -133,13 +151,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// Starts a receiver; it ends with the media queue of its session.
 pub(crate) fn spawn(setup: Receiving, media: mpsc::Receiver<Media>) -> (JoinHandle<()>, Arc<Shared>) {
     let shared = Arc::new(Shared::default());
+    let now = Instant::now();
     let receiver = Receiver {
         screen: Screen::new(&setup, &shared),
         assembler: Assembler::new(),
         ears: None,
         heard: false,
-        stalled: false,
-        last: Instant::now(),
+        flows: WATCHED.map(|role| Flow { role, last: now, stalled: false }),
         shared: Arc::clone(&shared),
         setup,
     };
@@ -153,8 +171,14 @@ struct Receiver {
     screen: Screen,
     ears: Option<Arc<PeerAudio>>,
     heard: bool,
-    stalled: bool,
+    flows: [Flow; WATCHED.len()],
+}
+
+/// Whether anything comes of a track.
+struct Flow {
+    role: TrackRole,
     last: Instant,
+    stalled: bool,
 }
 
 impl Receiver {
@@ -175,6 +199,10 @@ impl Receiver {
                     Ok(()) => self.listen(),
                     Err(_) => return,
                 },
+                changed = self.setup.decode.changed() => match changed {
+                    Ok(()) => self.look(),
+                    Err(_) => return,
+                },
             }
             self.pictures(Instant::now());
         }
@@ -187,8 +215,16 @@ impl Receiver {
         lock(&self.shared.audio).clone_from(&self.ears);
     }
 
+    /// Pictures are decoded elsewhere from now on, where only a key frame can begin.
+    fn look(&mut self) {
+        self.screen = Screen::new(&self.setup, &self.shared);
+        self.note(Note::KeyFrameNeeded);
+    }
+
     fn packet(&mut self, role: TrackRole, packet: RtpReceived, at: Instant) {
-        self.last = at;
+        if let Some(flow) = self.flows.iter_mut().find(|flow| flow.role == role) {
+            flow.last = at;
+        }
         match role {
             TrackRole::Camera => self.assembler.push(packet, at),
             TrackRole::Microphone => {
@@ -219,10 +255,17 @@ impl Receiver {
     }
 
     fn flow(&mut self, now: Instant) {
-        let stalled = now.saturating_duration_since(self.last) >= self.setup.stall;
-        if stalled != self.stalled {
-            self.stalled = stalled;
-            self.note(Note::Flow { stalled });
+        let mut changes = Vec::new();
+        for flow in &mut self.flows {
+            let since = self.shared.began(flow.role).map_or(flow.last, |began| began.max(flow.last));
+            let stalled = now.saturating_duration_since(since) >= self.setup.stall;
+            if stalled != flow.stalled {
+                flow.stalled = stalled;
+                changes.push(Note::Flow { role: flow.role, stalled });
+            }
+        }
+        for note in changes {
+            self.note(note);
         }
     }
 
@@ -247,8 +290,8 @@ struct Screen {
     way: Way,
     time: MediaTime,
     size: Option<(u32, u32)>,
-    /// The decoder lost its thread: only a key frame helps.
-    skipping: bool,
+    /// The decoder lost its thread: only a key frame helps, which was asked for last then.
+    skipping: Option<Instant>,
     shared: Arc<Shared>,
     notes: mpsc::Sender<(u64, Note)>,
 }
@@ -266,7 +309,7 @@ struct Frame {
 
 impl Screen {
     fn new(setup: &Receiving, shared: &Arc<Shared>) -> Self {
-        let way = match setup.decode {
+        let way = match *setup.decode.borrow() {
             Decode::All => Way::Decoder(decoder(setup, Arc::clone(shared))),
             Decode::None => Way::Nowhere,
             Decode::Window => Way::Window(Arc::clone(&setup.sink)),
@@ -277,7 +320,7 @@ impl Screen {
             way,
             time: MediaTime::default(),
             size: None,
-            skipping: false,
+            skipping: None,
             shared: Arc::clone(shared),
             notes: setup.notes.clone(),
         }
@@ -286,26 +329,29 @@ impl Screen {
     /// Whether it was taken; where not, a key frame is needed to go on.
     fn show(&mut self, data: Bytes, key: bool, timestamp: u32, size: Option<(u32, u32)>) -> bool {
         let time_us = self.time.micros(timestamp);
-        let first = self.size.is_none() && size.is_some();
         self.size = size.or(self.size);
         let Some((width, height)) = self.size else { return true };
         match &self.way {
             Way::Decoder(decoder) => {
-                self.skipping &= !key;
-                if self.skipping {
-                    return true;
+                let now = Instant::now();
+                self.skipping = self.skipping.filter(|_| !key);
+                if let Some(asked) = self.skipping {
+                    let again = now.saturating_duration_since(asked) >= ASK_AGAIN;
+                    self.skipping = Some(if again { now } else { asked });
+                    return !again;
                 }
-                self.skipping = decoder.try_send(Frame { data, time_us }).is_err();
-                !self.skipping
+                let taken = decoder.try_send(Frame { data, time_us }).is_ok();
+                self.skipping = (!taken).then_some(now);
+                taken
             }
             Way::Nowhere => true,
             Way::Window(sink) => {
                 let header = header(FrameCodec::Vp8, key, self.tile, (width, height), time_us);
-                if let Some(sink) = sink.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
-                    sink.frame(header, &data);
-                }
-                self.shared.shown(self.id, first, (width, height), &self.notes);
-                true
+                let sink = sink.read().unwrap_or_else(PoisonError::into_inner);
+                // Without a window nobody is behind.
+                let taken = sink.as_ref().is_none_or(|sink| sink.frame(header, &data));
+                self.shared.shown(self.id, (width, height), &self.notes);
+                taken
             }
         }
     }
@@ -329,14 +375,15 @@ fn decoder(setup: &Receiving, shared: Arc<Shared>) -> blocking::SyncSender<Frame
                 return;
             }
         };
-        let mut first = true;
         for frame in frames {
             match decoder.decode(&frame.data) {
                 Ok(Some(picture)) => {
                     let size = (picture.width, picture.height);
-                    shared.shown(id, std::mem::take(&mut first), size, &notes);
+                    shared.shown(id, size, &notes);
                     if let Some(sink) = sink.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
-                        sink.frame(header(FrameCodec::I420, true, tile, size, frame.time_us), &picture.data);
+                        // A raw picture that is lost spoils none after it.
+                        let _taken =
+                            sink.frame(header(FrameCodec::I420, true, tile, size, frame.time_us), &picture.data);
                     }
                 }
                 Ok(None) => {}

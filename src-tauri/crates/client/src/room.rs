@@ -16,12 +16,15 @@ use parlor_protocol::{
     InstanceId, PeerId, RoomLink,
     headless::{SendStats, SessionStats, VideoOutStats},
     media::{MediaState, TrackRole},
-    session::SessionState,
+    session::{Cause, SessionState},
     signal::IceServer,
-    ui::{PeerLevel, Settings},
+    ui::{PeerLevel, Settings, Tile},
 };
 use parlor_signaling::{Credentials, Signaling, SignalingEvent, WebsocketDriver};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 
 use crate::{
     Decode, Timings,
@@ -37,6 +40,8 @@ const ENGINE_EVENTS: usize = 1024;
 const SIGNALING_EVENTS: usize = 256;
 /// Notes of the receivers that may wait; a note more is dropped with a log line.
 const NOTES: usize = 256;
+/// How long all sessions together may take to close: their peers have been told before.
+const CLOSE_WITHIN: Duration = Duration::from_millis(200);
 /// From here on somebody is talking, on the scale of the level meters.
 const SPEAKING_LEVEL: f32 = 0.3;
 
@@ -92,7 +97,7 @@ pub(crate) struct Room {
     bind: Option<IpAddr>,
     network: Option<crate::Network>,
     timings: Timings,
-    decode: Decode,
+    decode: watch::Sender<Decode>,
     sink: Sink,
     taps: Taps,
     queues: Queues,
@@ -174,7 +179,7 @@ impl Room {
             bind: setup.bind,
             network: setup.network,
             timings: setup.timings,
-            decode: setup.decode,
+            decode: watch::Sender::new(setup.decode),
             sink: setup.sink,
             taps: setup.taps,
             queues: Queues { signaling: signaling_events, engine: engine_events, notes },
@@ -220,6 +225,15 @@ impl Room {
         self.call.view()
     }
 
+    pub(crate) fn peers(&self) -> Vec<Tile> {
+        self.call.tiles()
+    }
+
+    /// Pictures are decoded elsewhere from now on.
+    pub(crate) fn set_decode(&self, decode: Decode) {
+        self.decode.send_replace(decode);
+    }
+
     pub(crate) fn reconnect_signaling(&self) {
         if let Some(signaling) = &self.signaling {
             signaling.reconnect_now();
@@ -230,7 +244,7 @@ impl Room {
     pub(crate) fn request_key_frame(&self, tile: u32) {
         let peer = self.tiles.iter().find(|(_, number)| **number == tile).map(|(peer, _)| *peer);
         for live in self.sessions.values().filter(|live| Some(live.peer) == peer) {
-            tell(&live.session, SessionCommand::RequestKeyFrame { role: TrackRole::Camera });
+            ask_for_key_frame(&live.session);
         }
     }
 
@@ -250,8 +264,8 @@ impl Room {
     }
 
     pub(crate) fn stats(&self, video_out: &VideoOutStats, now: Instant) -> Vec<SessionStats> {
-        let view = self.call.view();
-        let state = |peer| view.tiles.iter().find(|tile| tile.peer == peer).map(|tile| tile.state);
+        let tiles = self.call.tiles();
+        let state = |peer| tiles.iter().find(|tile| tile.peer == peer).map(|tile| tile.state);
         let figures = |live: &Live| {
             let engine = live.session.stats();
             SessionStats {
@@ -277,9 +291,10 @@ impl Room {
         for id in ids {
             self.end(id);
         }
+        let deadline = tokio::time::Instant::now() + CLOSE_WITHIN;
         for task in self.closing.drain(..) {
             // A session that does not close in time is left to its own task.
-            let _late = tokio::time::timeout(Duration::from_millis(300), task).await;
+            let _late = tokio::time::timeout_at(deadline, task).await;
         }
     }
 
@@ -312,6 +327,10 @@ impl Room {
                 self.news.push(RoomEvent::Signaling(SignalingNews::Down { reason }));
                 SignalingInput::Down { retry_in }
             }
+            SignalingEvent::Ignored { from, why } => {
+                tracing::debug!(%why, "a message was ignored");
+                SignalingInput::Ignored { from }
+            }
             SignalingEvent::Message { from, message } => SignalingInput::Message { from, message },
             SignalingEvent::PeerBack(address) => SignalingInput::PeerBack(address),
             SignalingEvent::PeerJoined(member) => SignalingInput::PeerJoined(member),
@@ -326,6 +345,10 @@ impl Room {
             SignalingEvent::Unreadable { from, why } => {
                 tracing::debug!(%why, "a message could not be opened");
                 SignalingInput::Unreadable { from }
+            }
+            SignalingEvent::Unsupported { from, version } => {
+                tracing::debug!(version, "a message of another version");
+                SignalingInput::Unsupported { from }
             }
             SignalingEvent::Up(welcome) => {
                 self.ice_servers = welcome.ice_servers;
@@ -387,14 +410,14 @@ impl Room {
         let peer = live.peer;
         match note {
             Note::KeyFrameNeeded => {
-                return tell(&live.session, SessionCommand::RequestKeyFrame { role: TrackRole::Camera });
+                return ask_for_key_frame(&live.session);
             }
             Note::FirstAudio => {}
             Note::FirstFrame { role, .. } | Note::Picture { role } => {
                 self.input(Input::Command(Command::PictureSeen { peer, role }));
             }
-            Note::Flow { stalled } => {
-                self.input(Input::Command(Command::MediaFlow { peer, stalled }));
+            Note::Flow { role, stalled } => {
+                self.input(Input::Command(Command::MediaFlow { peer, role, stalled }));
                 return;
             }
         }
@@ -412,14 +435,21 @@ impl Room {
             EngineCommand::Rollback { op } => SessionCommand::Rollback { op },
             EngineCommand::Send { label, data } => SessionCommand::Send { label: label.to_owned(), data },
         };
-        if let Some(live) = self.sessions.get(&id) {
-            tell(&live.session, command);
+        let Some(live) = self.sessions.get(&id) else { return };
+        match live.session.command(command) {
+            // Its last event, which says why, is on its way.
+            Ok(()) | Err(EngineError::Over) => {}
+            Err(error) => {
+                // An instruction that is lost leaves the two sides at odds for good.
+                tracing::warn!(%error, "a session cannot keep up");
+                let event = EngineEvent::Dead { cause: Cause::Overloaded };
+                self.input(Input::Engine { session: SessionKey(id), event });
+            }
         }
     }
 
     fn open(&mut self, id: u64, peer: PeerId, first_offerer: bool) {
-        let view = self.call.view();
-        let tile = view.tiles.iter().find(|tile| tile.peer == peer).map_or(0, |tile| tile.tile);
+        let tile = self.call.tiles().iter().find(|tile| tile.peer == peer).map_or(0, |tile| tile.tile);
         let (media_sender, media) = mpsc::channel(receive::PACKETS);
         let options = SessionOptions {
             first_offerer,
@@ -437,7 +467,7 @@ impl Room {
         let receiving = Receiving {
             id,
             tile,
-            decode: self.decode,
+            decode: self.decode.subscribe(),
             stall: self.timings.media_stall,
             sink: Arc::clone(&self.sink),
             speaker: self.taps.speaker.clone(),
@@ -456,9 +486,10 @@ impl Room {
         self.closing.push(tokio::spawn(live.session.close()));
     }
 
-    /// A peer turned its camera on: its first picture is to be told of.
-    pub(crate) fn await_picture(&self, peer: PeerId) {
-        self.sessions.values().filter(|live| live.peer == peer).for_each(|live| live.shared.await_picture());
+    /// A peer turned a track on.
+    pub(crate) fn begin(&self, peer: PeerId, role: TrackRole) {
+        let now = Instant::now();
+        self.sessions.values().filter(|live| live.peer == peer).for_each(|live| live.shared.begin(role, now));
     }
 
     /// A peer turned its camera off: the pause to come is no freeze.
@@ -467,11 +498,10 @@ impl Room {
     }
 }
 
-fn tell(session: &Session, command: SessionCommand) {
-    match session.command(command) {
-        // Its last event, which says why, is on its way.
-        Ok(()) | Err(EngineError::Over) => {}
-        Err(error) => tracing::warn!(%error, "a session did not take an instruction"),
+/// A wish that may be lost: it is made again when it is not granted.
+fn ask_for_key_frame(session: &Session) {
+    if let Err(error) = session.command(SessionCommand::RequestKeyFrame { role: TrackRole::Camera }) {
+        tracing::debug!(%error, "no key frame could be asked for");
     }
 }
 

@@ -7,13 +7,9 @@ use parlor_protocol::{
     ui::{DeviceProblem, DeviceTrouble, Problem},
 };
 
-/// A device in trouble.
-pub(crate) fn device(kind: DeviceKind, trouble: DeviceTrouble) -> DeviceProblem {
-    let name = match kind {
-        DeviceKind::Camera => "camera",
-        DeviceKind::Microphone => "microphone",
-        DeviceKind::Speaker => "speaker",
-    };
+/// A device in trouble; `own` is what it calls itself, if it was ever in use.
+pub(crate) fn device(kind: DeviceKind, trouble: DeviceTrouble, own: Option<&str>) -> DeviceProblem {
+    let name = name(kind);
     let without = match kind {
         DeviceKind::Camera => "You can join without one, and turn it on later.",
         DeviceKind::Microphone => "You can join and listen, and speak later.",
@@ -34,10 +30,31 @@ pub(crate) fn device(kind: DeviceKind, trouble: DeviceTrouble) -> DeviceProblem 
         ),
         DeviceTrouble::Missing => (format!("No {name} found"), format!("Plug one in. {without}")),
         DeviceTrouble::Unplugged => {
-            (format!("Your {name} was unplugged"), format!("Plug it in again, or choose another {name}."))
+            let which = own.map_or_else(|| format!("Your {name}"), str::to_owned);
+            (format!("{which} was unplugged"), format!("Plug it in again, or choose another {name}."))
         }
     };
     DeviceProblem { code: trouble, title, text }
+}
+
+/// The code of a device in trouble, for scripts: `camera-busy`.
+pub(crate) fn device_code(kind: DeviceKind, trouble: DeviceTrouble) -> String {
+    let trouble = match trouble {
+        DeviceTrouble::Busy => "busy",
+        DeviceTrouble::Denied => "denied",
+        DeviceTrouble::Failed => "failed",
+        DeviceTrouble::Missing => "missing",
+        DeviceTrouble::Unplugged => "unplugged",
+    };
+    format!("{}-{trouble}", name(kind))
+}
+
+fn name(kind: DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Camera => "camera",
+        DeviceKind::Microphone => "microphone",
+        DeviceKind::Speaker => "speaker",
+    }
 }
 
 /// The room server refused us, and trying again does not help.
@@ -142,10 +159,17 @@ mod tests {
                 DeviceTrouble::Missing,
                 DeviceTrouble::Unplugged,
             ] {
-                let problem = device(kind, trouble);
+                let problem = device(kind, trouble, None);
                 assert!(!problem.title.ends_with('.') && problem.text.ends_with('.'), "{problem:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_device_that_was_in_use_is_called_by_its_name() {
+        let problem = device(DeviceKind::Camera, DeviceTrouble::Unplugged, Some("Blue webcam"));
+        assert_eq!(problem.title, "Blue webcam was unplugged");
+        assert_eq!(device_code(DeviceKind::Camera, DeviceTrouble::Unplugged), "camera-unplugged");
     }
 
     #[test]

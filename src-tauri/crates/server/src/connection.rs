@@ -37,6 +37,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How often a client that is too fast is told so: every time would be a flood of our own.
 const TOO_FAST_EVERY: Duration = Duration::from_secs(1);
 
+/// A goodbye is shorter.
+const LEAVE_BYTES: usize = 64;
+
 type Sink = SplitSink<WebSocket, Message>;
 type Stream = SplitStream<WebSocket>;
 
@@ -204,7 +207,8 @@ async fn read(config: &Config, hub: &Hub, ticket: &Ticket, outbox: &WeakOutbox, 
             }
         };
         let now = Instant::now();
-        let answer = if pace.take(now) {
+        // A goodbye costs nothing and frees a place: it is heard however fast it came.
+        let answer = if pace.take(now) || is_leave(&message) {
             match step(message, limits.message_bytes, ticket, hub).await {
                 Step::Answer(answer) => answer,
                 Step::Done => continue,
@@ -248,6 +252,11 @@ async fn step(message: Message, most: u32, ticket: &Ticket, hub: &Hub) -> Step {
         }
         Ok(ToServer::Relay { .. } | ToServer::Join { .. }) | Err(_) => Step::Answer(refusal(ErrorCode::BadMessage)),
     }
+}
+
+fn is_leave(message: &Message) -> bool {
+    let Message::Text(text) = message else { return false };
+    text.len() < LEAVE_BYTES && matches!(serde_json::from_str(text), Ok(ToServer::Leave))
 }
 
 /// False when the client has been let go, or is too slow for another message.

@@ -19,6 +19,8 @@ use crate::{
 
 /// Lost peers whose ids are held, in all rooms together. Beyond it the one that was lost first is forgotten early.
 const HELD: usize = 65_536;
+/// Lost peers whose ids one room holds, for each of the peers it may have: every message looks at all of them.
+const HELD_PER_PEER: usize = 4;
 /// Replaced runs of one peer that are remembered, so that an old one that reconnects late does not win.
 const PAST: usize = 8;
 
@@ -92,6 +94,14 @@ impl Seat {
         match self.presence {
             Presence::Here { serial, .. } => serial == ticket.serial,
             Presence::Lost { .. } => false,
+        }
+    }
+
+    /// Whether it is still as it was at this loss.
+    fn lost(&self, loss: u64) -> bool {
+        match self.presence {
+            Presence::Here { .. } => false,
+            Presence::Lost { serial } => serial == loss,
         }
     }
 
@@ -253,6 +263,21 @@ impl Rooms {
             if self.held.len() > HELD {
                 self.forget_first();
             }
+            self.crowd_out(name);
+        }
+    }
+
+    /// Forgets the first that a room lost when it holds too many.
+    fn crowd_out(&mut self, name: &RoomName) {
+        let Some(room) = self.rooms.get(name) else { return };
+        let lost = room.seats.values().filter(|seat| seat.outbox().is_none()).count();
+        if lost <= HELD_PER_PEER * self.limits.room_peers as usize {
+            return;
+        }
+        let waits =
+            |held: &Held| held.room == *name && room.seats.get(&held.peer).is_some_and(|seat| seat.lost(held.serial));
+        if let Some(held) = self.held.iter().position(waits).and_then(|at| self.held.remove(at)) {
+            self.forget(&held);
         }
     }
 
@@ -280,19 +305,19 @@ impl Rooms {
     }
 
     fn forget_first(&mut self) {
-        let Some(held) = self.held.pop_front() else { return };
-        let Some(room) = self.rooms.get_mut(&held.room) else { return };
-        let Some(seat) = room.seats.get(&held.peer) else { return };
-        match seat.presence {
-            Presence::Lost { serial } if serial == held.serial => {
-                let address = Address { peer: held.peer, instance: seat.instance };
-                room.seats.remove(&held.peer);
-                room.forget(address);
-                self.sweep(&held.room);
-            }
-            // It came back since, and perhaps was lost again.
-            Presence::Lost { .. } | Presence::Here { .. } => {}
+        if let Some(held) = self.held.pop_front() {
+            self.forget(&held);
         }
+    }
+
+    fn forget(&mut self, held: &Held) {
+        let Some(room) = self.rooms.get_mut(&held.room) else { return };
+        // It may have come back since, and perhaps was lost again.
+        let Some(seat) = room.seats.get(&held.peer).filter(|seat| seat.lost(held.serial)) else { return };
+        let address = Address { peer: held.peer, instance: seat.instance };
+        room.seats.remove(&held.peer);
+        room.forget(address);
+        self.sweep(&held.room);
     }
 
     fn sweep(&mut self, name: &RoomName) {

@@ -238,6 +238,20 @@ fn a_lost_peer_takes_no_place_from_others() {
 }
 
 #[test]
+fn a_room_holds_only_so_many_ids() {
+    let (mut rooms, now) = (rooms(2), Instant::now());
+    for n in 1..=20 {
+        let client = enter_quietly(&mut rooms, member(n, 1), now);
+        rooms.gone(&client.ticket, LeaveReason::Lost, now);
+    }
+    assert_eq!(rooms.rooms[&studio()].seats.len(), 2 * HELD_PER_PEER);
+    let mut ann = enter_quietly(&mut rooms, member(21, 1), now);
+    enter_quietly(&mut rooms, member(20, 1), now);
+    assert_eq!(enter(&mut rooms, member(1, 1), now).err(), Some(ErrorCode::RoomFull));
+    assert_eq!(ann.told(), [joined(member(20, 1))]);
+}
+
+#[test]
 fn a_client_that_does_not_read_is_lost() {
     let (mut rooms, now) = (rooms(16), Instant::now());
     let mut ann = enter_quietly(&mut rooms, member(1, 1), now);

@@ -45,8 +45,8 @@ pub enum OpenError {
     /// Another link's key, another room, another receiver or sender, or changed on the way.
     #[error("the sealed message does not open with this room's key")]
     Seal,
-    /// It opened, but what is inside is not a key, a signature and a message.
-    #[error("what was sealed is not a message")]
+    /// It opened, but what is inside is not a key, a signature and a message of a type that is known.
+    #[error("what was sealed is not a message that this version knows")]
     Malformed,
     /// The public key inside is not the sender's.
     #[error("the message was signed by somebody else than its sender")]
@@ -97,17 +97,22 @@ impl Sealer {
     /// When it cannot be written as JSON.
     pub fn seal(&mut self, to: Option<Address>, body: PeerBody) -> Result<Bytes, SealError> {
         let json = serde_json::to_vec(&PeerMessage::from(body)).map_err(|_| SealError)?;
+        self.seal_json(to, &json)
+    }
+
+    /// Seals the text of a message.
+    pub(crate) fn seal_json(&mut self, to: Option<Address>, json: &[u8]) -> Result<Bytes, SealError> {
         let length = u32::try_from(SIGNED + json.len()).map_err(|_| SealError)?;
         let counter = counter_bytes(self.counter.into());
         let aad = additional_data(&self.room, self.credentials.address(), to, &counter);
         let identity = &self.credentials.identity;
-        let signature = identity.sign(Purpose::Message, &[&aad, &json]);
+        let signature = identity.sign(Purpose::Message, &[&aad, json]);
 
         let mut plain = BytesMut::with_capacity((4 + SIGNED + json.len()).next_multiple_of(PAD));
         plain.put_u32(length);
         plain.put_slice(&identity.public_key().0);
         plain.put_slice(&signature.0);
-        plain.put_slice(&json);
+        plain.put_slice(json);
         plain.resize(plain.len().next_multiple_of(PAD), 0);
 
         let payload = Payload { msg: &plain, aad: &aad };

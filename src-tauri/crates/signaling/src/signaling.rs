@@ -1,10 +1,10 @@
 //! Signaling for one room: stays connected for ever, seals and opens, and keeps what is to be sent meanwhile.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use parlor_identity::peer_id;
 use parlor_protocol::{
-    LinkKey, RoomName, VERSION,
+    LinkKey, RoomName,
     peer::{PeerBody, PeerMessage},
     signal::{Address, ErrorCode, LeaveReason, Member, Welcome},
 };
@@ -64,12 +64,27 @@ pub enum SignalingEvent {
         /// What.
         message: PeerMessage,
     },
-    /// Something came that could not be opened.
+    /// Something was opened with our key and says nothing: it is of a type that is not known here, a repetition, or not
+    /// its sender's.
+    Ignored {
+        /// From whom, by the server's word.
+        from: Address,
+        /// What was wrong.
+        why: OpenError,
+    },
+    /// Something came that does not open with our key.
     Unreadable {
         /// From whom, by the server's word.
         from: Address,
         /// What was wrong.
         why: OpenError,
+    },
+    /// Somebody said something in another version: opened and verified.
+    Unsupported {
+        /// Who.
+        from: Address,
+        /// The version.
+        version: u32,
     },
 }
 
@@ -112,7 +127,6 @@ impl Signaling {
             events,
             outgoing: inbox,
             unsent: None,
-            answered: BTreeSet::new(),
             been_up: false,
             reconnect: Arc::clone(&reconnect),
         };
@@ -151,8 +165,6 @@ struct Task {
     outgoing: mpsc::Receiver<Outgoing>,
     /// The message that is next, or on whose way the connection broke.
     unsent: Option<Outgoing>,
-    /// Who was told that we do not speak their version.
-    answered: BTreeSet<Address>,
     been_up: bool,
     reconnect: Arc<Notify>,
 }
@@ -307,11 +319,7 @@ impl Task {
             DriverEvent::PeerBack(address) => SignalingEvent::PeerBack(address),
             DriverEvent::Relay { from, broadcast, data } => match self.opener.open(from, broadcast, &data) {
                 Ok(message) => SignalingEvent::Message { from, message },
-                Err(why) => {
-                    tracing::debug!(%why, "a message was refused");
-                    self.answer(from, why);
-                    SignalingEvent::Unreadable { from, why }
-                }
+                Err(why) => refused(from, why),
             },
             DriverEvent::Refused { code, message } => {
                 let fatal = self.is_fatal(code);
@@ -321,14 +329,6 @@ impl Task {
         };
         self.emit(event).await?;
         Ok(None)
-    }
-
-    /// Tells the sender of a message of another version, once, which one we speak. The next message goes before it,
-    /// and a message that waits already is not pushed aside.
-    fn answer(&mut self, from: Address, why: OpenError) {
-        if matches!(why, OpenError::Version(_)) && self.unsent.is_none() && self.answered.insert(from) {
-            self.unsent = Some(Outgoing { to: Some(from), body: PeerBody::Unsupported { highest: VERSION } });
-        }
     }
 
     /// Whether a refusal is the end of it. A room that filled up while our connection was lost may have a place later.
@@ -352,6 +352,19 @@ impl Task {
     }
 }
 
+/// What it says of a sender that a message of theirs was refused. Whatever was opened was sealed with the room's key.
+fn refused(from: Address, why: OpenError) -> SignalingEvent {
+    match why {
+        OpenError::Form | OpenError::Seal => SignalingEvent::Unreadable { from, why },
+        OpenError::Version(version) => SignalingEvent::Unsupported { from, version },
+        OpenError::Malformed
+        | OpenError::Impersonation
+        | OpenError::Signature
+        | OpenError::Replay
+        | OpenError::TooManySenders => SignalingEvent::Ignored { from, why },
+    }
+}
+
 /// Whether a member's id is made from its key: what a server says is not taken on trust.
 fn is_genuine(member: &Member) -> bool {
     peer_id(&member.key) == member.address.peer
@@ -363,3 +376,7 @@ fn down_reason(error: &DriverError) -> DownReason {
         DriverError::Denied { .. } => DownReason::Refused,
     }
 }
+
+#[cfg(test)]
+#[path = "signaling_tests.rs"]
+mod tests;

@@ -305,7 +305,7 @@ async fn a_replay_by_whoever_carries_is_refused() {
     carrier.send(None, wire.clone()).await.unwrap();
     carrier.send(None, wire).await.unwrap();
     assert_eq!(ann.message().await, want_offer(1));
-    assert_eq!(ann.next().await, SignalingEvent::Unreadable { from: address(2, 1), why: OpenError::Replay });
+    assert_eq!(ann.next().await, SignalingEvent::Ignored { from: address(2, 1), why: OpenError::Replay });
 }
 
 #[tokio::test(start_paused = true)]

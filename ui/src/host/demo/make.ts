@@ -91,6 +91,7 @@ export function room(cast: readonly Cast[], more: Partial<Room> = {}): Room {
     since: OPENED - 768_000,
     signaling: { state: 'up' },
     tiles: cast.map(({ tile }) => tile),
+    met: cast.length > 0,
     chat: { messages: [], unread: 0, open: cast.some(({ tile }) => tile.row === 'connected') },
     ...more,
   };

@@ -18,6 +18,9 @@ export interface Scene {
   back?: number;
 }
 
+/** A link that somebody opened. */
+export const INVITATION = 'parlor://parlor.example/thursday-studio#f3KdAAECAwQFBgcICQoLDA';
+
 const lobby: Screen = { name: 'lobby', link: null, busy: false, problem: null };
 const call: Screen = { name: 'call' };
 const minute = 60_000;
@@ -144,7 +147,8 @@ const unreachable = {
 /** Every address of the demonstration. */
 export const scenes: Record<string, () => Scene> = {
   lobby: () => inLobby(lobby),
-  invited: () => inLobby({ ...lobby, link: 'parlor://parlor.example/thursday-studio#f3KdAAECAwQFBgcICQoLDA' }),
+  invited: () => inLobby({ ...lobby, link: INVITATION }),
+  rejoining: () => inLobby({ ...lobby, link: INVITATION, busy: true }),
   busy: () => inLobby({ ...lobby, busy: true, problem: unreachable }),
   problem: () =>
     inLobby({
@@ -160,6 +164,7 @@ export const scenes: Record<string, () => Scene> = {
     camera('denied', 'Parlor may not use your camera', 'Allow it in the system settings, under privacy, then choose the camera again.'),
   'lobby-unplugged': () => camera('unplugged', 'Your camera was unplugged', 'Plug it in again, or choose another camera.'),
   alone: () => inCall([], {}, { since: OPENED - 12_000 }),
+  'alone-again': () => inCall([], {}, { met: true }),
   joining: () => inCall([], {}, { since: OPENED, signaling: { state: 'connecting', problem: null } }),
   unreachable: () => inCall([], {}, { since: OPENED, signaling: { state: 'connecting', problem: unreachable } }),
   call2: () => inCall([anna()], { speaking: ['Anna Lindqvist'] }),

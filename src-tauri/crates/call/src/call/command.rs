@@ -27,9 +27,9 @@ impl Call {
                 self.leave(now);
                 Ok(())
             }
-            Command::MediaFlow { peer, stalled } => {
+            Command::MediaFlow { peer, role, stalled } => {
                 if let Some(known) = self.peers.get_mut(&peer) {
-                    known.stalled = stalled;
+                    known.flow.set_stalled(role, stalled);
                     self.publish(peer, now);
                 }
                 Ok(())

@@ -33,6 +33,9 @@ use crate::{
     words,
 };
 
+/// The number of the first peer's tile; 0 is one's own.
+const FIRST_TILE: u32 = 1;
+
 /// Whether the local peer can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LocalPeer {
@@ -116,7 +119,7 @@ impl Call {
             dropped: Dropped::default(),
             rng: SmallRng::seed_from_u64(config.seed),
             next_key: 1,
-            next_tile: 1,
+            next_tile: FIRST_TILE,
             outputs: VecDeque::new(),
             changed: true,
         }
@@ -171,14 +174,20 @@ impl Call {
     /// What is shown.
     pub fn view(&self) -> RoomView {
         let around = self.surroundings();
-        let mut tiles: Vec<ui::Tile> = self.peers.values().map(|peer| peer.view(around)).collect();
-        tiles.sort_by_key(|tile| tile.tile);
         let signaling = match self.signaling {
             Signaling::Connecting { failed } => ui::Signaling::Connecting { problem: failed.then(words::unreachable) },
             Signaling::Up => ui::Signaling::Up,
             Signaling::Down { since, next } => ui::Signaling::Down { since: around.ms(since), next: around.ms(next) },
         };
-        RoomView { signaling, tiles, chat: self.chat.view() }
+        RoomView { signaling, tiles: self.tiles(), met: self.next_tile > FIRST_TILE, chat: self.chat.view() }
+    }
+
+    /// The others, in the order of their coming.
+    pub fn tiles(&self) -> Vec<ui::Tile> {
+        let around = self.surroundings();
+        let mut tiles: Vec<ui::Tile> = self.peers.values().map(|peer| peer.view(around)).collect();
+        tiles.sort_by_key(|tile| tile.tile);
+        tiles
     }
 
     /// Whether this call can still be used.
@@ -209,6 +218,12 @@ impl Call {
     /// What was thrown away so far.
     pub fn dropped(&self) -> Dropped {
         self.dropped
+    }
+
+    /// Runs of authors that the chat knows, our own included.
+    #[cfg(test)]
+    pub(crate) fn chat_runs(&self) -> usize {
+        self.chat.runs()
     }
 
     fn handle_engine(&mut self, key: SessionKey, event: EngineEvent, now: Instant) {

@@ -33,7 +33,12 @@ impl Call {
             SignalingInput::PeerLeft { address, reason } => self.handle_left(address, reason, now),
             SignalingInput::PeerBack(address) => self.handle_here(address, now),
             SignalingInput::Message { from, message } => self.handle_message(from, message, now),
+            SignalingInput::Ignored { .. } => {
+                self.roster.understood();
+                self.drop_one(Why::Malformed);
+            }
             SignalingInput::Unreadable { from } => self.handle_unreadable(from, now),
+            SignalingInput::Unsupported { from } => self.handle_unsupported(from, now),
             SignalingInput::Refused { code } => self.handle_refused(code, now),
         }
     }
@@ -55,6 +60,7 @@ impl Call {
                 self.roster.remove(gone);
                 // They may be on their way back themselves: what happened in the gap is a hint at most.
                 self.hint(gone, Some(LeaveReason::Lost), now);
+                self.depart(gone);
             }
         }
         for address in here {
@@ -115,18 +121,23 @@ impl Call {
         if address.peer == self.me.peer || self.past.is_buried(address, now) {
             return;
         }
-        let old = self.roster.instance(address.peer).map(|instance| Address { peer: address.peer, instance });
+        let old = self.roster.address(address.peer);
         let ask_at = now + self.timings.ask_again;
         if self.roster.add(address, early, ask_at) {
-            self.chat.bind(address);
-            if let Some(old) = old {
+            if !early {
+                self.chat.began_later(address.instance);
+            }
+            let works =
+                |old| self.peers.get(&address.peer).is_some_and(|peer| peer.address == old && peer.is_healthy());
+            if let Some(old) = old.filter(|old| !works(*old)) {
                 self.past.bury(old, now + self.timings.tombstone, now);
+                self.depart(old);
             }
         }
         if !self.roster.contains(address) {
             return;
         }
-        self.supersede(address, now);
+        self.make_way(address, now);
         self.hint(address, None, now);
         let known = self.peers.get(&address.peer).map(|peer| peer.address);
         if known == Some(address) {
@@ -143,6 +154,7 @@ impl Call {
             LeaveReason::Left => self.past.bury(address, now + self.timings.tombstone, now),
             LeaveReason::Lost => {}
         }
+        self.depart(address);
         let Some(peer) = self.peers.get(&address.peer).filter(|peer| peer.address == address) else { return };
         let lost = peer.session.as_ref().is_some_and(|session| session.was_connected() && !session.is_healthy());
         let never = peer.session.as_ref().is_some_and(|session| !session.was_connected());
@@ -156,7 +168,7 @@ impl Call {
         }
     }
 
-    fn hint(&mut self, address: Address, hint: Option<LeaveReason>, now: Instant) {
+    pub(super) fn hint(&mut self, address: Address, hint: Option<LeaveReason>, now: Instant) {
         let Some(peer) = self.peers.get_mut(&address.peer).filter(|peer| peer.address == address) else { return };
         match &mut peer.session {
             Some(session) => {
@@ -174,12 +186,7 @@ impl Call {
         match self.roster.unreadable(from) {
             Unreadable::Known => self.drop_one(Why::Forged),
             Unreadable::News => {
-                // A tile that was kept for a newer run of somebody, who turns out to have another key.
-                let kept =
-                    self.peers.get(&from.peer).is_some_and(|peer| peer.address == from && peer.session.is_none());
-                if kept {
-                    self.close(from.peer, Cause::Replaced, now);
-                }
+                self.give_up_if_deaf(from, now);
                 self.event(CallEvent::Notice(words::unreadable(from.peer)));
             }
             Unreadable::WrongKey => self.end("wrong-key", Cause::Left, now),
@@ -191,14 +198,13 @@ impl Call {
             return self.drop_one(Why::Malformed);
         }
         // An older run than the one that is here, or one that is over.
-        let superseded = self.roster.instance(from.peer).is_some_and(|instance| instance != from.instance);
+        let known = self.peers.get(&from.peer).is_some_and(|peer| peer.address == from);
+        let superseded = !known && self.roster.address(from.peer).is_some_and(|here| here != from);
         if superseded || self.past.is_buried(from, now) {
             return self.drop_one(Why::Stale);
         }
         self.roster.understood();
-        if message.v > VERSION {
-            return self.answer_version(from);
-        }
+        self.supersede(from, now);
         match message.body {
             PeerBody::Bye { generation } => self.handle_bye(from, generation, now),
             PeerBody::Hello(hello) => self.handle_hello(from, &hello, now),
@@ -208,12 +214,16 @@ impl Call {
         }
     }
 
-    fn answer_version(&mut self, from: Address) {
-        if self.roster.outdated(from) {
-            let body = PeerBody::Unsupported { highest: VERSION };
-            self.outputs.push_back(Output::Signal { to: Some(from), body });
-            self.event(CallEvent::Notice(words::unsupported(from.peer, "")));
+    /// Somebody has the room's key and speaks another version: they are told ours once.
+    fn handle_unsupported(&mut self, from: Address, now: Instant) {
+        self.roster.understood();
+        if !self.roster.outdated(from) {
+            return self.drop_one(Why::Malformed);
         }
+        let body = PeerBody::Unsupported { highest: VERSION };
+        self.outputs.push_back(Output::Signal { to: Some(from), body });
+        self.give_up_if_deaf(from, now);
+        self.event(CallEvent::Notice(words::unsupported(from.peer, "")));
     }
 
     fn note_version(&mut self, from: Address) {
@@ -225,16 +235,14 @@ impl Call {
 
     fn handle_hello(&mut self, from: Address, hello: &Hello, now: Instant) {
         let ask_at = now + self.timings.ask_again;
-        if self.roster.add(from, false, ask_at) {
-            self.chat.bind(from);
-        }
+        self.roster.add(from, false, ask_at);
         if !self.roster.contains(from) {
             return self.drop_one(Why::Flood);
         }
+        self.chat.bind(from);
         if self.roster.heard(from, hello, self.timings.ask_again, now) {
             self.say_hello(from, now);
         }
-        self.supersede(from, now);
         self.meet(from, Some(hello), now);
         self.changed = true;
         let waits = self.peers.get(&from.peer).is_some_and(|peer| peer.session.is_none() && peer.failed.is_none());
@@ -257,6 +265,7 @@ impl Call {
         if self.peers.get(&address.peer).is_some_and(|peer| peer.address == address) {
             self.close(address.peer, Cause::PeerLeft, now);
         }
+        self.depart(address);
     }
 
     fn handle_negotiation(&mut self, from: Address, negotiation: Negotiation, now: Instant) {

@@ -12,6 +12,7 @@ use rand::RngExt;
 
 use super::Call;
 use crate::{
+    flow::Flow,
     output::{CallEvent, EngineCommand, Output, SessionKey},
     peer::Peer,
     recovery::jittered,
@@ -40,6 +41,18 @@ impl Call {
         }
     }
 
+    /// The server says that a newer run of somebody is here. Its word ends nothing that works: the first message of that
+    /// run does, or the silence of the older one.
+    pub(super) fn make_way(&mut self, newer: Address, now: Instant) {
+        let Some(peer) = self.peers.get(&newer.peer).filter(|peer| peer.address != newer) else { return };
+        if peer.is_healthy() {
+            let older = peer.address;
+            return self.hint(older, Some(LeaveReason::Lost), now);
+        }
+        self.supersede(newer, now);
+        self.give_up_if_deaf(newer, now);
+    }
+
     /// A newer run takes the place of an older one at once. Its tile is kept for it, until it says who it is.
     pub(super) fn supersede(&mut self, address: Address, now: Instant) {
         let Some(peer) = self.peers.get(&address.peer) else { return };
@@ -54,11 +67,27 @@ impl Call {
         peer.address = address;
         peer.failed = None;
         peer.revivals = 0;
-        peer.stalled = false;
         peer.timers.stop(Timer::Revive);
         peer.timers.set(Timer::Linger, deadline);
         peer.status = Status { state: SessionState::New, since: now, attempt: 0, cause: None };
         self.publish(address.peer, now);
+        self.depart(old);
+    }
+
+    /// Nothing will come of a tile that was kept for a newer run of somebody, if we cannot understand that run.
+    pub(super) fn give_up_if_deaf(&mut self, address: Address, now: Instant) {
+        let kept = self.peers.get(&address.peer).is_some_and(|peer| peer.address == address && peer.session.is_none());
+        if kept && self.roster.is_deaf(address) {
+            self.close(address.peer, Cause::Replaced, now);
+        }
+    }
+
+    /// A run that has neither a place in the room nor a tile has nothing more to say in the chat.
+    pub(super) fn depart(&mut self, address: Address) {
+        let tile = self.peers.get(&address.peer).is_some_and(|peer| peer.address == address);
+        if !tile && !self.roster.contains(address) {
+            self.chat.depart(address);
+        }
     }
 
     /// A session to a peer that has none. On the greater side, `ask` for the offer that begins it at once.
@@ -78,7 +107,6 @@ impl Call {
 
     /// The other side begins a session. Whether it may.
     pub(super) fn begin(&mut self, from: Address, generation: u32, now: Instant) -> bool {
-        self.supersede(from, now);
         self.meet(from, None, now);
         let Some(peer) = self.peers.get_mut(&from.peer).filter(|peer| peer.address == from) else { return false };
         if !peer.begins.take(now) {
@@ -143,17 +171,21 @@ impl Call {
                         session.send_ctrl(&message);
                     }
                 }
-                session::Output::Media(media, name) => self.handle_media(id, media, &name),
+                session::Output::Media(media, name) => self.handle_media(id, media, &name, now),
                 session::Output::Open => self.handle_open(id),
                 session::Output::Over(cause, hint) => self.fail(id, cause, hint, now),
                 session::Output::Signal(body) => self.outputs.push_back(Output::Signal { to: Some(address), body }),
                 session::Output::Status(status) => {
-                    peer.status = status;
+                    let healthy = session.is_healthy();
+                    let before = std::mem::replace(&mut peer.status, status).state;
                     if status.state == SessionState::Connected {
                         peer.failed = None;
                         peer.revivals = 0;
+                        if before != status.state {
+                            let tracks = peer.tracks;
+                            peer.expect(|track| tracks.is_on(track), now + self.timings.media_stall);
+                        }
                     }
-                    let healthy = session.is_healthy();
                     self.chat.set_healthy(id, healthy, now);
                     self.publish(id, now);
                 }
@@ -174,18 +206,20 @@ impl Call {
         self.changed = true;
     }
 
-    fn handle_media(&mut self, id: PeerId, media: MediaState, name: &str) {
+    fn handle_media(&mut self, id: PeerId, media: MediaState, name: &str, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.name = words::shown_name(name);
         peer.set_media(media);
         self.changed = true;
-        self.set_tracks(id, media);
+        self.set_tracks(id, media, now);
+        self.publish(id, now);
     }
 
     /// Announces what changed of a peer's tracks.
-    fn set_tracks(&mut self, id: PeerId, media: MediaState) {
+    fn set_tracks(&mut self, id: PeerId, media: MediaState, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let old = std::mem::replace(&mut peer.tracks, media);
+        peer.expect(|track| media.is_on(track) && !old.is_on(track), now + self.timings.media_stall);
         for track in TrackRole::ALL {
             match (old.is_on(track), media.is_on(track)) {
                 (false, true) => self.event(CallEvent::TrackAdded { peer: id, track }),
@@ -210,6 +244,12 @@ impl Call {
         // They left, said the server, and the silence since then says so too.
         if hint == Some(LeaveReason::Left) {
             return self.close(id, Cause::PeerLeft, now);
+        }
+        let Some(address) = self.peers.get(&id).map(|peer| peer.address) else { return };
+        // What was silent was an older run, and the server named a newer one.
+        if let Some(newer) = self.roster.address(id).filter(|newer| *newer != address) {
+            self.supersede(newer, now);
+            return self.give_up_if_deaf(newer, now);
         }
         let Some(peer) = self.peers.get_mut(&id) else { return };
         if peer.status.state == SessionState::Connected {
@@ -265,6 +305,12 @@ impl Call {
                     let cause = self.peers.get(&id).and_then(|peer| peer.failed).unwrap_or(Cause::ConnectTimeout);
                     self.close(id, cause, now);
                 }
+                Timer::Stall => {
+                    if let Some(peer) = self.peers.get_mut(&id) {
+                        peer.flow.ripen();
+                    }
+                    self.publish(id, now);
+                }
                 // While signaling is down nobody can be asked: its return begins the revivals anew.
                 Timer::Revive if !self.signaling_up() => self.publish(id, now),
                 Timer::Revive => {
@@ -305,9 +351,11 @@ impl Call {
     /// Gives a session's connection up. Says `peer-disconnect` if it said `peer-connect`.
     pub(super) fn release(&mut self, id: PeerId, reason: &str, now: Instant) {
         self.chat.close(id, now);
-        self.set_tracks(id, MediaState::default());
+        self.set_tracks(id, MediaState::default(), now);
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.picture = false;
+        peer.flow = Flow::default();
+        peer.timers.stop(Timer::Stall);
         let session = peer.session.take();
         let was_connected = std::mem::take(&mut peer.connected);
         if let Some(session) = session {
@@ -336,7 +384,10 @@ impl Call {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.status = Status { state: SessionState::Closed, since: now, attempt: 0, cause: Some(cause) };
         self.publish(id, now);
-        self.peers.remove(&id);
+        let gone = self.peers.remove(&id);
         self.changed = true;
+        if let Some(peer) = gone {
+            self.depart(peer.address);
+        }
     }
 }

@@ -37,11 +37,15 @@ const COMPARE_AFTER: Duration = Duration::from_millis(500);
 const BATCH_BYTES: usize = 40 * 1024;
 /// Messages on the channel in answer to one `have`; the next `have` asks for the rest.
 const MAX_BATCHES: usize = 16;
+/// The latest moment that a `Date` in a window can hold (ECMA-262 §21.4.1.1), in milliseconds since 1970.
+const MAX_SENT_MS: u64 = 8_640_000_000_000_000;
 /// How far a message's clock may be ahead of all that was seen: nobody can wear the clock out.
 const MAX_CLOCK_LEAP: u64 = 10_000_000;
 /// How far two clocks that are both right may differ in milliseconds, rounding included: what was written just before we
 /// came is still history.
 const CLOCK_SLACK_MS: u64 = 100;
+/// Runs of which is kept how far they were when we first heard of them.
+const MAX_BEGINNINGS: usize = 512;
 
 /// The chat of one call.
 #[derive(Debug)]
@@ -54,6 +58,9 @@ pub(crate) struct Chat {
     /// The same moment.
     came: Instant,
     store: Store,
+    /// How far each run was when somebody first told us what they have: what lies above was written while we were here,
+    /// whatever its author's clock says.
+    before: BTreeMap<InstanceId, u32>,
     links: BTreeMap<PeerId, Link>,
     said: u32,
     unread: u32,
@@ -102,6 +109,7 @@ impl Chat {
             came_ms: setup.wall_ms,
             came: now,
             store,
+            before: BTreeMap::new(),
             links: BTreeMap::new(),
             said: 0,
             unread: 0,
@@ -148,11 +156,21 @@ impl Chat {
         }
     }
 
-    /// This run is this peer's: nobody else can have written under it.
+    /// This run is this peer's, who proved it and is here: nobody else can have written under it.
     pub(crate) fn bind(&mut self, address: Address) {
         if self.store.bind(address) {
             self.outputs.push_back(Output::Changed);
         }
+    }
+
+    /// This run is not here any more.
+    pub(crate) fn depart(&mut self, address: Address) {
+        self.store.depart(address);
+    }
+
+    /// This run began after we came: nothing of it is history to us.
+    pub(crate) fn began_later(&mut self, instance: InstanceId) {
+        self.note_beginning(instance, 0);
     }
 
     /// Says something to all.
@@ -201,7 +219,11 @@ impl Chat {
         let Some(link) = self.links.get_mut(&peer) else { return };
         match wire {
             ChatWire::Have { up_to } => {
+                let told: Vec<_> = up_to.iter().map(|(instance, n)| (*instance, *n)).collect();
                 link.heard_have(up_to);
+                for (instance, n) in told {
+                    self.note_beginning(instance, n);
+                }
                 self.fill(peer, now);
                 self.settle();
             }
@@ -250,6 +272,12 @@ impl Chat {
         ui::Chat { messages: self.store.iter().map(line).collect(), unread: self.unread, open: !self.links.is_empty() }
     }
 
+    /// Runs that are known, our own included.
+    #[cfg(test)]
+    pub(crate) fn runs(&self) -> usize {
+        self.store.runs()
+    }
+
     /// The next thing to do.
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
@@ -293,7 +321,8 @@ impl Chat {
         // What somebody says now is their own; only what is handed on may be somebody else's.
         let foreign = (!fill && author != from) || (id.instance == self.me.instance && author != self.me.peer);
         let leaps = body.clock > self.store.clock().saturating_add(MAX_CLOCK_LEAP);
-        if foreign || leaps || id.n == 0 || body.text.len() > MAX_TEXT_BYTES {
+        let endless = body.sent_ms > MAX_SENT_MS;
+        if foreign || leaps || endless || id.n == 0 || body.text.len() > MAX_TEXT_BYTES {
             self.outputs.push_back(Output::Dropped(Why::Malformed));
             return None;
         }
@@ -302,8 +331,20 @@ impl Chat {
             self.outputs.push_back(Output::Dropped(Why::Forged));
             return None;
         }
-        let history = fill && body.sent_ms < self.came_ms + CLOCK_SLACK_MS;
+        let history = fill && self.is_history(&body);
         Some((id, self.accept(signed, body, author, history)))
+    }
+
+    /// Whether it was written before we came.
+    fn is_history(&self, body: &ChatBody) -> bool {
+        let before = self.before.get(&body.id.instance).is_none_or(|before| body.id.n <= *before);
+        before && body.sent_ms < self.came_ms + CLOCK_SLACK_MS
+    }
+
+    fn note_beginning(&mut self, instance: InstanceId, n: u32) {
+        if self.before.len() < MAX_BEGINNINGS {
+            self.before.entry(instance).or_insert(n);
+        }
     }
 
     /// Takes a proven message; whether it is new.

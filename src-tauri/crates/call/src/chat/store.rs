@@ -12,7 +12,8 @@ use parlor_protocol::{
 /// Messages that are kept, and bytes of them; beyond, the oldest are forgotten.
 const MAX_MESSAGES: usize = 2000;
 const MAX_BYTES: usize = 8 * 1024 * 1024;
-/// Runs that are kept; beyond, messages of unknown ones are not taken.
+/// Runs that are kept; beyond, one that is not here and has been silent for longest is forgotten. With all of them a
+/// `have` fits the channel.
 const MAX_RUNS: usize = 512;
 
 /// By (Lamport clock, author); the id decides between an author's own.
@@ -43,14 +44,21 @@ struct Run {
     author: PeerId,
     /// The author is proven by more than a message that claims the run.
     bound: bool,
+    /// The author is here, or it is we.
+    here: bool,
     /// Everything up to this number is had, or given up.
     floor: u32,
     numbers: BTreeMap<u32, Order>,
 }
 
 impl Run {
-    fn new(author: PeerId, bound: bool) -> Self {
-        Self { author, bound, floor: 0, numbers: BTreeMap::new() }
+    fn new(author: PeerId) -> Self {
+        Self { author, bound: false, here: false, floor: 0, numbers: BTreeMap::new() }
+    }
+
+    /// The place of its last message.
+    fn last(&self) -> Option<Order> {
+        self.numbers.values().max().copied()
     }
 
     /// The highest number without a gap before it.
@@ -84,6 +92,12 @@ impl Store {
         self.messages.values()
     }
 
+    /// How many runs are known.
+    #[cfg(test)]
+    pub(super) fn runs(&self) -> usize {
+        self.runs.len()
+    }
+
     /// Whether it is had.
     pub(super) fn contains(&self, id: MessageId) -> bool {
         self.runs.get(&id.instance).is_some_and(|run| run.numbers.contains_key(&id.n))
@@ -92,11 +106,8 @@ impl Store {
     /// Takes a message; whether it did.
     pub(super) fn insert(&mut self, message: Message) -> bool {
         let id = message.body.id;
-        if !self.runs.contains_key(&id.instance) && self.runs.len() >= MAX_RUNS {
-            return false;
-        }
         let order = (message.body.clock, message.author, id);
-        let run = self.runs.entry(id.instance).or_insert_with(|| Run::new(message.author, false));
+        let run = self.runs.entry(id.instance).or_insert_with(|| Run::new(message.author));
         if run.author != message.author || run.numbers.contains_key(&id.n) {
             return false;
         }
@@ -109,26 +120,34 @@ impl Store {
         self.messages.contains_key(&order)
     }
 
-    /// This run is this peer's. Whether something that somebody else put under it was thrown away.
+    /// This run is this peer's, who is here. Whether something that somebody else put under it was thrown away. Who
+    /// proved first that a run is theirs keeps it.
     pub(super) fn bind(&mut self, address: Address) -> bool {
         let Address { peer, instance } = address;
-        if let Some(run) = self.runs.get_mut(&instance)
-            && run.author == peer
-        {
-            run.bound = true;
+        let run = self.runs.get(&instance);
+        if run.is_some_and(|run| run.bound && run.author != peer) {
             return false;
         }
-        let forged = self.runs.remove(&instance);
-        for order in forged.iter().flat_map(|run| run.numbers.values()) {
-            self.bytes -= self.messages.remove(order).map_or(0, |message| message.signed.body.len());
+        let forged = run.is_some_and(|run| run.author != peer);
+        if forged {
+            self.forget(instance);
         }
-        // A member of the room always finds a place: one that has said nothing yet makes it.
-        if self.runs.len() >= MAX_RUNS {
-            let silent = self.runs.iter().find(|(_, run)| run.numbers.is_empty()).map(|(instance, _)| *instance);
-            silent.and_then(|instance| self.runs.remove(&instance));
+        let run = self.runs.entry(instance).or_insert_with(|| Run::new(peer));
+        (run.bound, run.here) = (true, true);
+        self.prune();
+        forged
+    }
+
+    /// This run is not here any more.
+    pub(super) fn depart(&mut self, address: Address) {
+        if let Some(run) = self.runs.get_mut(&address.instance)
+            && run.author == address.peer
+        {
+            run.here = false;
+            if run.numbers.is_empty() {
+                self.runs.remove(&address.instance);
+            }
         }
-        self.runs.insert(instance, Run::new(peer, true));
-        forged.is_some()
     }
 
     /// What we have, by run.
@@ -226,10 +245,23 @@ impl Store {
             if let Some(run) = self.runs.get_mut(&instance) {
                 run.numbers.remove(&n);
                 run.floor = run.floor.max(n);
-                if run.numbers.is_empty() && !run.bound {
+                if run.numbers.is_empty() && !run.here {
                     self.runs.remove(&instance);
                 }
             }
+        }
+        while self.runs.len() > MAX_RUNS {
+            let away = self.runs.iter().filter(|(_, run)| !run.here);
+            let Some(instance) = away.min_by_key(|(_, run)| run.last()).map(|(instance, _)| *instance) else { return };
+            self.forget(instance);
+        }
+    }
+
+    /// Everything of a run.
+    fn forget(&mut self, instance: InstanceId) {
+        let run = self.runs.remove(&instance);
+        for order in run.iter().flat_map(|run| run.numbers.values()) {
+            self.bytes -= self.messages.remove(order).map_or(0, |message| message.signed.body.len());
         }
     }
 }

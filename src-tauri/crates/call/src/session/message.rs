@@ -21,7 +21,7 @@ use crate::{
     paths::Route,
 };
 
-/// Steps that are kept until the session is connected, to be said once more where they were lost.
+/// Steps that are kept to be said once more where they were lost.
 const MAX_KEPT: usize = 64;
 /// When the same may be said once more.
 const SAY_AGAIN_EVERY: Duration = Duration::from_secs(1);
@@ -41,9 +41,11 @@ pub(super) struct Talk {
     sequence: u32,
     /// Local candidates that came before the offer that they belong to.
     held: Vec<Trickle>,
-    /// Everything that was said, until the session is connected.
+    /// Everything that was said since the session began or the last new ICE generation, until it is connected.
     kept: VecDeque<Negotiation>,
+    keeping: bool,
     last_offer: Option<Negotiation>,
+    last_answer: Option<Negotiation>,
     /// The user fragment of our last description.
     ufrag: Option<String>,
     /// Something came on `ctrl`: the other end is open.
@@ -64,7 +66,9 @@ impl Default for Talk {
             sequence: 0,
             held: Vec::new(),
             kept: VecDeque::new(),
+            keeping: true,
             last_offer: None,
+            last_answer: None,
             ufrag: None,
             greeted: false,
             again: Bucket::new(1, SAY_AGAIN_EVERY),
@@ -81,6 +85,13 @@ impl Talk {
     /// Nothing of what was said to get here is needed again.
     pub(super) fn connected(&mut self) {
         self.kept.clear();
+        self.keeping = false;
+    }
+
+    /// What follows belongs to a new ICE generation, and to it alone.
+    fn begin_anew(&mut self) {
+        self.kept.clear();
+        self.keeping = true;
     }
 }
 
@@ -119,11 +130,11 @@ impl Session {
             return self.outputs.push_back(Output::Dropped(Why::Stale));
         }
         if !self.talk.heard.first(sequence) {
-            // Only a first offer that was not answered is said again: the answer was lost.
+            // Only an offer that was not answered is said again: the answer was lost.
             if let NegotiationBody::Description(description) = body
                 && description.kind == DescriptionKind::Offer
             {
-                self.say_all_again(now);
+                self.say_answer_again(sequence, now);
             }
             return;
         }
@@ -131,13 +142,15 @@ impl Session {
             NegotiationBody::Candidate(candidate) => self.receive_candidate(Trickle::Candidate(candidate)),
             NegotiationBody::EndOfCandidates { ufrag } => self.receive_candidate(Trickle::End { ufrag }),
             NegotiationBody::Description(description) => {
-                if sequence < self.talk.newest {
+                // An answer that names its offer is not misplaced by a later description: it may be said once more.
+                let placed = description.kind == DescriptionKind::Answer && answers.is_some();
+                if sequence < self.talk.newest && !placed {
                     return self.outputs.push_back(Output::Dropped(Why::Stale));
                 }
                 if description.kind == DescriptionKind::Offer && !self.talk.offers.take(now) {
                     return self.outputs.push_back(Output::Dropped(Why::Flood));
                 }
-                self.talk.newest = sequence;
+                self.talk.newest = self.talk.newest.max(sequence);
                 let restarts = self.candidates.is_new(ufrag(&description.sdp));
                 self.negotiator.receive(description, sequence, answers, restarts, now);
             }
@@ -203,6 +216,9 @@ impl Session {
         // A new ICE generation has just taken the path away that looked healthy until now.
         let generation = ufrag(&description.sdp).to_owned();
         let restarts = self.talk.ufrag.replace(generation.clone()).is_some_and(|before| before != generation);
+        if restarts {
+            self.talk.begin_anew();
+        }
         let route = if restarts { self.paths.every(self.signaling_up) } else { self.route(now) };
         let said = self.say(NegotiationBody::Description(description), answers, route);
         if is_offer {
@@ -211,6 +227,8 @@ impl Session {
             for trickle in std::mem::take(&mut self.talk.held) {
                 self.say_candidate(trickle, now);
             }
+        } else {
+            self.talk.last_answer = Some(said);
         }
         if self.generation != 0 && !self.was_connected {
             self.set_state(parlor_protocol::SessionState::Connecting, None, now);
@@ -250,6 +268,23 @@ impl Session {
         }
     }
 
+    /// Our answer to an offer once more, and its candidates, over every path: the other side does not have it.
+    fn say_answer_again(&mut self, offer: u32, now: Instant) {
+        if !self.was_connected {
+            return self.say_all_again(now);
+        }
+        let Some(answer) = self.talk.last_answer.clone().filter(|answer| answer.answers == Some(offer)) else { return };
+        if !self.talk.again.take(now) {
+            return;
+        }
+        let route = self.paths.every(self.signaling_up);
+        self.transmit(answer, route);
+        let candidates = self.talk.kept.iter().filter(|said| is_candidate(&said.body)).cloned();
+        for said in candidates.collect::<Vec<_>>() {
+            self.transmit(said, route);
+        }
+    }
+
     /// The way for descriptions and candidates.
     fn route(&self, now: Instant) -> Route {
         let route = self.paths.route(self.is_healthy(), self.signaling_up, now);
@@ -263,7 +298,7 @@ impl Session {
     fn say(&mut self, body: NegotiationBody, answers: Option<u32>, route: Route) -> Negotiation {
         self.talk.sequence += 1;
         let said = Negotiation { generation: self.generation, sequence: self.talk.sequence, answers, body };
-        if !self.was_connected && self.talk.kept.len() < MAX_KEPT {
+        if self.talk.keeping && self.talk.kept.len() < MAX_KEPT {
             self.talk.kept.push_back(said.clone());
         }
         self.transmit(said.clone(), route);
@@ -277,5 +312,12 @@ impl Session {
         if route.signaling {
             self.outputs.push_back(Output::Signal(PeerBody::Negotiation(said)));
         }
+    }
+}
+
+fn is_candidate(body: &NegotiationBody) -> bool {
+    match body {
+        NegotiationBody::Candidate(_) | NegotiationBody::EndOfCandidates { .. } => true,
+        NegotiationBody::Description(_) | NegotiationBody::RestartReady | NegotiationBody::RestartReadyQuery => false,
     }
 }

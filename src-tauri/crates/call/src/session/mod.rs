@@ -315,6 +315,7 @@ impl Session {
                 | Timer::Ping
                 | Timer::Restart
                 | Timer::Revive
+                | Timer::Stall
                 | Timer::Watchdog => {}
             }
         }

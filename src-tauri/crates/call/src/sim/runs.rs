@@ -22,21 +22,34 @@ const IDLE: Duration = Duration::from_secs(10);
 const COMING: Mix = Mix { coming_and_going: 6, glare: 4, talk: 4, trouble: 0 };
 const TROUBLE: Mix = Mix { coming_and_going: 3, glare: 2, talk: 4, trouble: 4 };
 
+/// How many runs each test does: together a thousand at least.
+const RUNS: Runs = Runs { coming: 500, trouble: 400, failing: 150, five_coming: 60, five_trouble: 60 };
+
+const _: () = assert!(RUNS.coming + RUNS.trouble + RUNS.failing + RUNS.five_coming + RUNS.five_trouble >= 1000);
+
+struct Runs {
+    coming: u64,
+    trouble: u64,
+    failing: u64,
+    five_coming: u64,
+    five_trouble: u64,
+}
+
 #[test]
 fn two_people_who_come_and_go_and_negotiate_at_once_always_find_together() {
-    let tally = for_each_seed(500, |seed| everybody_finds_together(World::new(seed, 2), COMING, 14));
+    let tally = for_each_seed(RUNS.coming, |seed| everybody_finds_together(World::new(seed, 2), COMING, 14));
     tally.has(&["connected", "left", "replaced", "restart", "rollback in glare"]);
 }
 
 #[test]
 fn two_people_on_bad_networks_always_find_together() {
-    let tally = for_each_seed(400, |seed| everybody_finds_together(World::new(seed, 2), TROUBLE, 14));
+    let tally = for_each_seed(RUNS.trouble, |seed| everybody_finds_together(World::new(seed, 2), TROUBLE, 14));
     tally.has(&["chat", "disconnected", "failed", "restart"]);
 }
 
 #[test]
 fn two_people_whose_engines_fail_always_find_together() {
-    let tally = for_each_seed(150, |seed| {
+    let tally = for_each_seed(RUNS.failing, |seed| {
         let mut world = World::new(seed, 2);
         world.op_fails = 60;
         world.op_hangs = 20;
@@ -47,13 +60,13 @@ fn two_people_whose_engines_fail_always_find_together() {
 
 #[test]
 fn five_people_who_come_and_go_and_negotiate_at_once_always_find_together() {
-    let tally = for_each_seed(60, |seed| everybody_finds_together(World::new(seed, 5), COMING, 24));
+    let tally = for_each_seed(RUNS.five_coming, |seed| everybody_finds_together(World::new(seed, 5), COMING, 24));
     tally.has(&["connected", "left", "replaced", "restart", "rollback in glare"]);
 }
 
 #[test]
 fn five_people_on_bad_networks_always_find_together() {
-    let tally = for_each_seed(60, |seed| everybody_finds_together(World::new(seed, 5), TROUBLE, 24));
+    let tally = for_each_seed(RUNS.five_trouble, |seed| everybody_finds_together(World::new(seed, 5), TROUBLE, 24));
     tally.has(&["chat", "disconnected", "failed", "restart"]);
 }
 
@@ -61,6 +74,7 @@ fn five_people_on_bad_networks_always_find_together() {
 #[derive(Default)]
 struct Tally {
     counts: BTreeMap<&'static str, u32>,
+    runs: u64,
     /// One seed alone proves nothing about the mix.
     whole: bool,
 }
@@ -68,7 +82,6 @@ struct Tally {
 impl Tally {
     /// Checks that the runs brought about what they are for.
     fn has(&self, wanted: &[&str]) {
-        eprintln!("{:?}", self.counts);
         for what in wanted.iter().filter(|_| self.whole) {
             assert!(self.counts.get(what).is_some_and(|count| *count >= 10), "{what} came about too rarely");
         }
@@ -84,9 +97,10 @@ fn for_each_seed(runs: u64, run: impl Fn(u64) -> World) -> Tally {
         None => 1..=number("PARLOR_SIM_RUNS").unwrap_or(runs),
     };
     let mut tally = Tally { whole: replay.is_none() && seeds.clone().count() >= 50, ..Tally::default() };
-    for seed in seeds {
+    for seed in seeds.clone() {
         match catch_unwind(AssertUnwindSafe(|| run(seed))) {
             Ok(world) => {
+                tally.runs += 1;
                 world.checks.tally.iter().for_each(|(what, n)| *tally.counts.entry(what).or_default() += n);
             }
             Err(panic) => {
@@ -95,6 +109,8 @@ fn for_each_seed(runs: u64, run: impl Fn(u64) -> World) -> Tally {
             }
         }
     }
+    println!("simulation: {} runs, {:?}", tally.runs, tally.counts);
+    assert_eq!(tally.runs, seeds.count() as u64, "runs were left out");
     tally
 }
 

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use parlor_protocol::{Cause, Remedy, SessionState, ui};
+use parlor_protocol::{
+    Cause, Remedy, SessionState,
+    negotiation::{DescriptionKind, Negotiation, NegotiationBody},
+    peer::PeerBody,
+    ui,
+};
 
 use super::world::World;
 use crate::{Command, EngineEvent, Input};
@@ -82,6 +87,82 @@ fn a_client_that_is_killed_and_comes_back_within_three_seconds_has_one_tile() {
     }
     assert_eq!(states(&world, 0), [SessionState::Connected; 2]);
     assert_eq!(tiles(&world, 0)[1].tile, before);
+}
+
+#[test]
+fn a_client_that_is_killed_and_comes_back_at_once_is_connected_again_within_a_second() {
+    // While its older run still looks healthy to the others.
+    for away in [100, 1000, 2000, 2900] {
+        let mut world = connected(2);
+        world.kill(1);
+        world.run_for(ms(away));
+        world.join(1);
+        world.run_for(ms(1000));
+        assert_eq!(
+            (states(&world, 0), states(&world, 1)),
+            (vec![SessionState::Connected], vec![SessionState::Connected]),
+            "away for {away} ms"
+        );
+    }
+}
+
+#[test]
+fn a_server_that_claims_another_run_of_somebody_ends_no_call() {
+    let mut world = connected(3);
+    world.claim_another_run(1);
+    for _ in 0..600 {
+        world.run_for(ms(100));
+        for node in 0..3 {
+            assert_eq!(states(&world, node), [SessionState::Connected; 2]);
+        }
+    }
+    say(&mut world, 1, "still here");
+    world.engine_event(1, &EngineEvent::NegotiationNeeded);
+    world.run_for(ms(2000));
+    assert_eq!((texts(&world, 0), texts(&world, 2)), (vec!["still here".to_owned()], vec!["still here".to_owned()]));
+}
+
+#[test]
+fn a_server_that_claims_another_run_of_somebody_does_not_stop_a_change_of_network() {
+    for node in [0, 1] {
+        let mut world = connected(2);
+        world.claim_another_run(0);
+        world.claim_another_run(1);
+        world.run_for(ms(1000));
+        let offers = world.offers();
+        world.input(node, Input::NetworkChanged);
+        world.run_for(ms(1000));
+        assert_eq!(
+            (states(&world, 0), states(&world, 1)),
+            (vec![SessionState::Connected], vec![SessionState::Connected])
+        );
+        assert!(world.offers() > offers);
+    }
+}
+
+#[test]
+fn an_answer_to_a_restart_that_is_lost_is_said_again_in_time() {
+    let mut world = connected(2);
+    world.loses = Some(|body| match body {
+        PeerBody::Negotiation(Negotiation { body: NegotiationBody::Description(description), .. }) => {
+            description.kind == DescriptionKind::Answer
+        }
+        PeerBody::Negotiation(_)
+        | PeerBody::Bye { .. }
+        | PeerBody::Hello(_)
+        | PeerBody::Unsupported { .. }
+        | PeerBody::WantOffer { .. } => false,
+    });
+    let offers = world.offers();
+    world.set_path(0, 1, false);
+    while world.loses.is_some() {
+        world.run_for(ms(50));
+    }
+    // The path would work again, but the restart took it: it needs the answer.
+    world.set_path(0, 1, true);
+    world.run_for(ms(4000));
+    assert_eq!((states(&world, 0), states(&world, 1)), (vec![SessionState::Connected], vec![SessionState::Connected]));
+    assert_eq!(world.offers() - offers, 1);
 }
 
 #[test]

@@ -250,6 +250,31 @@ fn what_is_older_than_four_hours_is_no_history() {
 }
 
 #[test]
+fn what_is_said_after_one_came_is_news_whatever_the_clocks_say() {
+    let mut room = Room::new(2);
+    room.say(0, "before");
+    // An hour ahead of the other.
+    room.chats[1] = Chat::new(setup(1, 4_600_000), room.now);
+    room.open(0, 1);
+    room.close(0, 1);
+    room.say(0, "after");
+    room.open(0, 1);
+    let heard: Vec<_> = room.said[1].iter().map(|(_, text, history)| (text.as_str(), *history)).collect();
+    assert_eq!(heard, [("before", true), ("after", false)]);
+}
+
+#[test]
+fn nothing_of_a_run_that_began_later_is_history() {
+    let mut room = Room::new(2);
+    let instance = room.chats[0].me.instance;
+    room.chats[1] = Chat::new(setup(1, 4_600_000), room.now);
+    room.chats[1].began_later(instance);
+    room.say(0, "hello");
+    room.open(0, 1);
+    assert_eq!(room.said[1], [(room.peer(0), "hello".to_owned(), false)]);
+}
+
+#[test]
 fn what_was_written_while_somebody_was_away_is_news_to_them() {
     let mut room = Room::new(2);
     room.open(0, 1);
@@ -376,10 +401,91 @@ fn an_idle_chat_repeats_nothing() {
     assert_eq!(room.sent, sent);
 }
 
+/// Peer n, who has never been here.
+fn stranger(n: u16) -> Address {
+    let [high, low] = n.to_be_bytes();
+    Address { peer: PeerId([9; 16]), instance: InstanceId([0xf0, high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]) }
+}
+
+/// Hands somebody's message on to peer 1, as peer 0.
+fn hand_on(room: &mut Room, signed: SignedChat) {
+    let fill = ChatWire::Messages { messages: vec![signed], fill: true, floor: BTreeMap::new() };
+    let (from, now) = (room.peer(0), room.now);
+    room.chats[1].receive(from, &json(&fill).unwrap(), now);
+    room.settle();
+}
+
+#[test]
+fn a_moment_that_no_window_can_show_is_refused() {
+    let mut room = Room::new(2);
+    room.open(0, 1);
+    for (n, sent_ms) in [(1, 8_640_000_000_000_001), (2, u64::MAX), (3, 8_640_000_000_000_000)] {
+        let signed = sign_at(&setup(2, 0), n, n.into(), sent_ms, &n.to_string());
+        hand_on(&mut room, signed);
+    }
+    assert_eq!(room.texts(1), ["3"]);
+    assert_eq!(room.dropped, [Why::Malformed; 2]);
+}
+
+#[test]
+fn whoever_is_gone_and_said_nothing_takes_no_place() {
+    let mut room = Room::new(2);
+    room.open(0, 1);
+    for n in 0..600 {
+        room.chats[1].bind(stranger(n));
+        room.chats[1].depart(stranger(n));
+    }
+    hand_on(&mut room, sign(&setup(2, 0), 1, 1, "from somebody new"));
+    room.say(1, "mine");
+    assert_eq!(room.texts(1), ["from somebody new", "mine"]);
+}
+
+#[test]
+fn whoever_is_here_keeps_a_place_however_many_are() {
+    let mut room = Room::new(2);
+    room.open(0, 1);
+    let silent = setup(2, 0);
+    room.chats[1].bind(silent.me);
+    (0..600).for_each(|n| room.chats[1].bind(stranger(n)));
+    hand_on(&mut room, sign(&silent, 1, 1, "at last"));
+    room.say(1, "mine");
+    assert_eq!(room.texts(1), ["at last", "mine"]);
+}
+
+#[test]
+fn of_too_many_who_are_gone_the_one_who_was_silent_for_longest_is_forgotten() {
+    let mut room = Room::new(2);
+    room.open(0, 1);
+    // As many as are kept, beside ourselves and the one who hands them on.
+    for n in 0..512u16 {
+        let mut author = setup(2, 0);
+        author.me = Address { peer: author.me.peer, instance: stranger(n).instance };
+        room.now += Duration::from_secs(1);
+        hand_on(&mut room, sign(&author, 1, u64::from(n) + 1, &n.to_string()));
+    }
+    let texts = room.texts(1);
+    assert_eq!((texts.len(), texts[0].as_str(), texts[510].as_str()), (511, "1", "511"));
+}
+
+#[test]
+fn whoever_proved_a_run_first_keeps_it() {
+    let mut room = Room::new(2);
+    room.open(0, 1);
+    let (victim, thief) = (setup(2, 0), Address { peer: PeerId([9; 16]), ..setup(2, 0).me });
+    room.chats[1].bind(victim.me);
+    hand_on(&mut room, sign(&victim, 1, 1, "mine"));
+    room.chats[1].bind(thief);
+    assert_eq!(room.texts(1), ["mine"]);
+}
+
 /// A message signed by somebody, with whatever in it.
 fn sign(author: &Setup, n: u32, clock: u64, text: &str) -> SignedChat {
+    sign_at(author, n, clock, 1, text)
+}
+
+fn sign_at(author: &Setup, n: u32, clock: u64, sent_ms: u64, text: &str) -> SignedChat {
     let id = MessageId { instance: author.me.instance, n };
-    let body = ChatBody { id, clock, sent_ms: 1, name: "N".to_owned(), text: text.to_owned() };
+    let body = ChatBody { id, clock, sent_ms, name: "N".to_owned(), text: text.to_owned() };
     let body = serde_json::to_string(&body).unwrap();
     let fields: [&[u8]; 2] = [author.room.as_str().as_bytes(), body.as_bytes()];
     let signature = author.identity.sign(Purpose::Chat, &fields);

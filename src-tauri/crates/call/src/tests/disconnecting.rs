@@ -238,17 +238,3 @@ fn a_restart_that_does_not_help_goes_back_to_disconnected() {
     bench.engine(EngineEvent::Connection(Disconnected));
     assert_eq!(bench.states(), [Disconnected, Connecting, Disconnected]);
 }
-
-#[test]
-fn a_media_stall_is_a_flag_on_a_connected_session() {
-    let mut bench = Bench::lesser().connected();
-    let peer = bench.other.peer;
-    bench.command(Command::MediaFlow { peer, stalled: true });
-    assert!(bench.tile().frozen && bench.state_events().last().unwrap().frozen);
-    bench.engine(EngineEvent::Connection(Disconnected));
-    assert!(!bench.tile().frozen);
-    bench.engine(EngineEvent::Connection(Connected));
-    assert!(bench.tile().frozen);
-    bench.command(Command::MediaFlow { peer, stalled: false });
-    assert!(!bench.tile().frozen);
-}

@@ -1,12 +1,12 @@
 use parlor_protocol::{
-    SessionState,
+    InstanceId, SessionState,
     ctrl::CtrlMessage,
     negotiation::{Negotiation, NegotiationBody},
-    peer::{PeerBody, PeerMessage},
+    peer::PeerBody,
 };
 
 use super::bench::{Bench, offer};
-use crate::{EngineCommand, SignalingInput};
+use crate::{Command, EngineCommand, SignalingInput};
 
 #[test]
 fn lifecycle_events_cannot_be_spoken_by_a_peer() {
@@ -82,18 +82,6 @@ fn a_message_under_our_own_id_is_dropped() {
 }
 
 #[test]
-fn a_newer_version_is_answered_with_words_once() {
-    let mut bench = Bench::lesser();
-    bench.up(true);
-    for _ in 0..3 {
-        let message = PeerMessage { v: 99, body: PeerBody::Bye { generation: 0 } };
-        bench.signaling(SignalingInput::Message { from: bench.other, message });
-    }
-    let answers = bench.signals().into_iter().filter(|body| **body == PeerBody::Unsupported { highest: 1 }).count();
-    assert_eq!((answers, bench.notices()), (1, vec!["unsupported-version".to_owned()]));
-}
-
-#[test]
 fn an_answer_to_no_offer_and_a_candidate_without_session_do_nothing() {
     let mut bench = Bench::greater().met();
     bench.take();
@@ -112,4 +100,32 @@ fn events_of_a_session_that_is_gone_are_dropped() {
     let event = crate::EngineEvent::Connection(SessionState::Connected);
     bench.input(crate::Input::Engine { session, event });
     assert!(bench.outputs.is_empty());
+}
+
+#[test]
+fn hundreds_who_come_and_go_in_silence_take_nobodys_place_in_the_chat() {
+    let mut bench = Bench::lesser();
+    bench.up(false);
+    for n in 0..600u16 {
+        let [high, low] = n.to_be_bytes();
+        bench.other.instance = InstanceId([0xf0, high, low, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+        bench.joined();
+        bench.hello();
+        bench.message(PeerBody::Bye { generation: 0 });
+    }
+    bench.take();
+    bench.command(Command::Chat { text: "still here".to_owned() });
+    assert_eq!((bench.call.view().chat.messages.len(), bench.call.chat_runs()), (1, 1));
+}
+
+#[test]
+fn hundreds_whom_only_the_server_names_take_no_place_in_the_chat() {
+    let mut bench = Bench::lesser();
+    bench.up(false);
+    for n in 0..600u16 {
+        let [high, low] = n.to_be_bytes();
+        bench.other.instance = InstanceId([0xf0, high, low, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+        bench.joined();
+    }
+    assert_eq!(bench.call.chat_runs(), 1);
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod connecting;
 mod disconnecting;
+mod frozen;
 mod hostile;
 mod leaving;
 mod nonsense;

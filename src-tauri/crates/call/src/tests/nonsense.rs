@@ -6,6 +6,7 @@ use bytes::Bytes;
 use parlor_protocol::{
     Cause, InstanceId, SessionState,
     ctrl::CtrlMessage,
+    media::TrackRole,
     negotiation::{Candidate, Negotiation, NegotiationBody},
     peer::{Hello, PeerBody},
     signal::LeaveReason,
@@ -75,7 +76,7 @@ fn any_bytes_on_a_channel_are_survived() {
 fn any_input(bench: &mut Bench, rng: &mut SmallRng) -> Input {
     let from = bench.other;
     let peer = from.peer;
-    match rng.random_range(0..20) {
+    match rng.random_range(0..22) {
         0 => Input::Signaling(SignalingInput::Up { peer: bench.me.peer, roster: vec![bench.member()] }),
         1 => Input::Signaling(SignalingInput::Up { peer: bench.me.peer, roster: Vec::new() }),
         2 => Input::Signaling(SignalingInput::Down { retry_in: Duration::from_secs(1) }),
@@ -92,6 +93,8 @@ fn any_input(bench: &mut Bench, rng: &mut SmallRng) -> Input {
         5 => Input::Signaling(SignalingInput::PeerBack(from)),
         6 => Input::Signaling(SignalingInput::Unreadable { from }),
         7 => Input::NetworkChanged,
+        20 => Input::Signaling(SignalingInput::Ignored { from }),
+        21 => Input::Signaling(SignalingInput::Unsupported { from }),
         8 => Input::Command(any_command(peer, rng)),
         9..=12 => Input::Signaling(SignalingInput::Message { from, message: any_body(rng).into() }),
         _ => {
@@ -105,7 +108,7 @@ fn any_command(peer: parlor_protocol::PeerId, rng: &mut SmallRng) -> Command {
     match rng.random_range(0..6) {
         0 => Command::Chat { text: "x".to_owned() },
         1 => Command::Dismiss(peer),
-        2 => Command::MediaFlow { peer, stalled: rng.random() },
+        2 => Command::MediaFlow { peer, role: TrackRole::ALL[rng.random_range(0..4)], stalled: rng.random() },
         3 => Command::Reconnect(peer),
         4 => Command::Retry(peer),
         _ => Command::SetMedia(media(rng.random(), rng.random())),

@@ -1,7 +1,8 @@
 use parlor_protocol::{
     SessionState,
     ctrl::CtrlMessage,
-    negotiation::{DescriptionKind, Negotiation, NegotiationBody},
+    negotiation::{Candidate, DescriptionKind, Negotiation, NegotiationBody},
+    peer::PeerBody,
 };
 
 use super::bench::{Bench, answer, offer};
@@ -249,4 +250,94 @@ fn candidates_of_the_generation_before_a_restart_do_not_reach_the_engine() {
     bench.take();
     bench.say(1, NegotiationBody::Candidate(old));
     assert!(!bench.commands().iter().any(|command| matches!(command, EngineCommand::Candidate(_))));
+}
+
+/// Connected, then silent, and the other side has offered a restart under number 1000, which was answered.
+fn answered() -> Bench {
+    let mut bench = silent(Bench::greater());
+    repeat_offer(&mut bench);
+    let op = bench.apply_op().unwrap();
+    bench.engine(EngineEvent::Description { op, description: answer("mine2") });
+    let candidate = Candidate { candidate: "candidate:1".to_owned(), mid: "0".to_owned(), ufrag: "mine2".to_owned() };
+    bench.engine(EngineEvent::Candidate(candidate));
+    assert_eq!(answers(&bench).len(), 1);
+    bench.take();
+    bench
+}
+
+fn repeat_offer(bench: &mut Bench) {
+    let body = NegotiationBody::Description(offer("theirs2"));
+    bench.message(PeerBody::Negotiation(Negotiation { generation: 1, sequence: 1000, answers: None, body }));
+}
+
+/// The sequences of the answers to the restart that went through signaling.
+fn answers(bench: &Bench) -> Vec<u32> {
+    bench.steps().iter().filter(|step| step.answers == Some(1000)).map(|step| step.sequence).collect()
+}
+
+#[test]
+fn an_offer_that_comes_again_is_answered_again_with_the_same_number_over_every_path() {
+    let mut bench = answered();
+    bench.seconds(1.1);
+    bench.take();
+    repeat_offer(&mut bench);
+    let over_signaling = answers(&bench);
+    let is_answer = |message: &CtrlMessage| match message {
+        CtrlMessage::Negotiation(step) if step.answers == Some(1000) => Some(step.sequence),
+        _ => None,
+    };
+    let over_ctrl: Vec<u32> = bench.ctrl_messages().iter().filter_map(is_answer).collect();
+    assert_eq!((over_signaling.len(), over_ctrl), (1, over_signaling));
+    assert!(bench.apply_op().is_none());
+}
+
+#[test]
+fn an_answer_that_is_said_again_brings_its_candidates() {
+    let mut bench = answered();
+    repeat_offer(&mut bench);
+    let candidate = |step: &&&Negotiation| matches!(step.body, NegotiationBody::Candidate(_));
+    assert_eq!(bench.steps().iter().filter(candidate).count(), 1);
+}
+
+#[test]
+fn an_answer_is_said_again_once_a_second_at_most() {
+    let mut bench = answered();
+    for _ in 0..20 {
+        repeat_offer(&mut bench);
+        bench.seconds(0.1);
+    }
+    assert_eq!(answers(&bench).len(), 2);
+}
+
+#[test]
+fn only_the_last_answer_is_said_again() {
+    let mut bench = answered();
+    let body = NegotiationBody::Description(offer("theirs3"));
+    bench.message(PeerBody::Negotiation(Negotiation { generation: 1, sequence: 1001, answers: None, body }));
+    let op = bench.apply_op().unwrap();
+    bench.engine(EngineEvent::Description { op, description: answer("mine3") });
+    bench.seconds(1.1);
+    bench.take();
+    repeat_offer(&mut bench);
+    assert!(bench.steps().is_empty());
+}
+
+#[test]
+fn an_answer_that_is_said_again_counts_although_an_offer_that_was_ignored_came_before_it() {
+    let mut bench = Bench::lesser().connected();
+    bench.engine(EngineEvent::NegotiationNeeded);
+    let op = bench.offer_op().unwrap();
+    bench.engine(EngineEvent::Description { op, description: offer("mine") });
+    let said = bench.ctrl_messages().into_iter().find_map(|message| match message {
+        CtrlMessage::Negotiation(step) => Some(step.sequence),
+        _ => None,
+    });
+    let step = |sequence, answers, description| {
+        let body = NegotiationBody::Description(description);
+        PeerBody::Negotiation(Negotiation { generation: 1, sequence, answers, body })
+    };
+    bench.message(step(60, None, offer("theirs")));
+    assert!(bench.apply_op().is_none());
+    bench.message(step(50, said, answer("theirs")));
+    assert!(bench.apply_op().is_some());
 }

@@ -2,14 +2,15 @@ use std::time::Duration;
 
 use parlor_protocol::{
     InstanceId, PeerId, SessionState,
+    negotiation::{Negotiation, NegotiationBody},
     peer::PeerBody,
     signal::{Address, LeaveReason, Member},
 };
 
-use super::bench::Bench;
-use crate::{CallEvent, LocalPeer, Output, SignalingInput};
+use super::bench::{Bench, offer};
+use crate::{CallEvent, EngineEvent, LocalPeer, Output, SignalingInput};
 
-use SessionState::{Closed, Connected, New};
+use SessionState::{Closed, Connected, Disconnected, New};
 
 fn hellos(bench: &Bench) -> Vec<Option<Address>> {
     let hello = |output: &Output| match output {
@@ -19,12 +20,17 @@ fn hellos(bench: &Bench) -> Vec<Option<Address>> {
     bench.outputs.iter().filter_map(hello).collect()
 }
 
-/// The other peer starts again: a newer run of it joins.
+/// The server says that a newer run of the other peer is here.
 fn restarted(bench: &mut Bench) -> Address {
     let old = bench.other;
     bench.other.instance = InstanceId([2; 16]);
     bench.joined();
     old
+}
+
+/// The older run of the other peer says something.
+fn says(bench: &mut Bench, old: Address, body: PeerBody) {
+    bench.signaling(SignalingInput::Message { from: old, message: body.into() });
 }
 
 #[test]
@@ -72,11 +78,71 @@ fn a_newer_run_takes_the_place_of_the_older_on_the_same_tile() {
     let mut bench = Bench::lesser().connected();
     let tile = bench.tile().tile;
     restarted(&mut bench);
-    assert_eq!((bench.disconnects(), bench.states()), (vec!["replaced".to_owned()], vec![Closed, New]));
     bench.hello();
+    assert_eq!((bench.disconnects(), bench.states()), (vec!["replaced".to_owned()], vec![Closed, New]));
     assert_eq!((bench.tiles(), bench.tile().tile), (1, tile));
-    bench.take();
     assert!(bench.session().is_some());
+}
+
+#[test]
+fn the_servers_word_for_a_newer_run_ends_nothing_that_works() {
+    let mut bench = Bench::lesser().connected();
+    restarted(&mut bench);
+    bench.seconds(300.0);
+    assert_eq!((bench.state(), bench.state_events().len(), bench.disconnects().len()), (Some(Connected), 0, 0));
+}
+
+#[test]
+fn the_run_that_works_is_heard_although_the_server_names_a_newer_one() {
+    let mut bench = Bench::lesser().connected();
+    let old = restarted(&mut bench);
+    bench.take();
+    let body = NegotiationBody::RestartReadyQuery;
+    let query = Negotiation { generation: 1, sequence: 50, answers: None, body };
+    says(&mut bench, old, PeerBody::Negotiation(query));
+    assert_eq!(bench.said(&NegotiationBody::RestartReady), 1);
+    says(&mut bench, old, PeerBody::Bye { generation: 0 });
+    assert_eq!((bench.tiles(), bench.disconnects()), (0, vec!["left".to_owned()]));
+}
+
+#[test]
+fn the_servers_word_for_a_newer_run_ends_what_does_not_work() {
+    let mut bench = Bench::lesser().connected();
+    bench.engine(EngineEvent::Connection(Disconnected));
+    restarted(&mut bench);
+    assert_eq!((bench.tiles(), bench.state(), bench.disconnects()), (1, Some(New), vec!["replaced".to_owned()]));
+}
+
+#[test]
+fn the_servers_word_for_a_newer_run_shortens_the_silence_of_the_older() {
+    let mut bench = Bench::lesser().connected();
+    restarted(&mut bench);
+    bench.seconds(1.0);
+    bench.engine(EngineEvent::Connection(Disconnected));
+    bench.seconds(2.4);
+    assert_eq!(bench.state(), Some(Disconnected));
+    bench.seconds(0.2);
+    assert_eq!((bench.tiles(), bench.state(), bench.disconnects()), (1, Some(New), vec!["replaced".to_owned()]));
+}
+
+#[test]
+fn whatever_a_newer_run_says_first_proves_that_it_is_here() {
+    let mut bench = Bench::lesser().connected();
+    restarted(&mut bench);
+    bench.message(PeerBody::WantOffer { generation: 0 });
+    assert_eq!((bench.tiles(), bench.disconnects()), (1, vec!["replaced".to_owned()]));
+    assert!(bench.offer_op().is_some());
+}
+
+#[test]
+fn an_older_run_is_over_once_the_newer_one_spoke() {
+    let mut bench = Bench::greater().connected();
+    let old = restarted(&mut bench);
+    bench.hello();
+    bench.take();
+    let body = NegotiationBody::Description(offer("late"));
+    says(&mut bench, old, PeerBody::Negotiation(Negotiation { generation: 9, sequence: 1, answers: None, body }));
+    assert_eq!((bench.commands().len(), bench.call.dropped().stale), (0, 1));
 }
 
 #[test]
@@ -97,10 +163,20 @@ fn a_late_leave_of_the_older_run_does_not_touch_the_newer() {
 
 #[test]
 fn a_newer_run_that_cannot_be_understood_has_no_tile() {
-    let mut bench = Bench::lesser().connected();
-    restarted(&mut bench);
-    bench.signaling(SignalingInput::Unreadable { from: bench.other });
-    assert_eq!((bench.tiles(), bench.notices()), (0, vec!["unreadable-peer".to_owned()]));
+    for unreadable_first in [true, false] {
+        let mut bench = Bench::lesser().connected();
+        restarted(&mut bench);
+        if unreadable_first {
+            bench.signaling(SignalingInput::Unreadable { from: bench.other });
+        }
+        assert_eq!(bench.state(), Some(Connected));
+        bench.engine(EngineEvent::Connection(Disconnected));
+        bench.seconds(2.6);
+        if !unreadable_first {
+            bench.signaling(SignalingInput::Unreadable { from: bench.other });
+        }
+        assert_eq!((bench.tiles(), bench.notices()), (0, vec!["unreadable-peer".to_owned()]));
+    }
 }
 
 #[test]
@@ -165,6 +241,68 @@ fn when_somebody_was_understood_the_key_is_right() {
     bench.signaling(SignalingInput::Up { peer: bench.me.peer, roster });
     bench.signaling(SignalingInput::Unreadable { from: third });
     assert_eq!(bench.call.local_peer(), LocalPeer::New);
+}
+
+#[test]
+fn a_room_of_another_version_is_told_ours_once_and_is_no_wrong_key() {
+    let mut bench = Bench::lesser();
+    bench.up(true);
+    for _ in 0..3 {
+        bench.signaling(SignalingInput::Unsupported { from: bench.other });
+    }
+    let answer = Output::Signal { to: Some(bench.other), body: PeerBody::Unsupported { highest: 1 } };
+    let answers = bench.outputs.iter().filter(|output| **output == answer).count();
+    assert_eq!((answers, bench.notices()), (1, vec!["unsupported-version".to_owned()]));
+    assert_eq!(bench.call.local_peer(), LocalPeer::New);
+}
+
+#[test]
+fn whoever_speaks_another_version_proves_the_key() {
+    let mut bench = Bench::lesser();
+    bench.up(true);
+    bench.signaling(SignalingInput::Unsupported { from: bench.other });
+    bench.signaling(SignalingInput::Unreadable { from: bench.other });
+    assert_eq!(bench.call.local_peer(), LocalPeer::New);
+}
+
+#[test]
+fn whoever_speaks_another_version_is_not_asked_again_who_they_are() {
+    let mut bench = Bench::lesser();
+    bench.up(true);
+    bench.signaling(SignalingInput::Unsupported { from: bench.other });
+    bench.take();
+    bench.seconds(300.0);
+    assert_eq!((hellos(&bench).len(), bench.tiles()), (0, 0));
+}
+
+#[test]
+fn a_newer_run_of_another_version_has_no_tile() {
+    let mut bench = Bench::lesser().connected();
+    bench.engine(EngineEvent::Connection(Disconnected));
+    restarted(&mut bench);
+    assert_eq!(bench.tiles(), 1);
+    bench.signaling(SignalingInput::Unsupported { from: bench.other });
+    assert_eq!((bench.tiles(), bench.notices()), (0, vec!["unsupported-version".to_owned()]));
+}
+
+#[test]
+fn whoever_speaks_both_versions_is_met() {
+    let mut bench = Bench::lesser();
+    bench.up(true);
+    bench.signaling(SignalingInput::Unsupported { from: bench.other });
+    bench.hello();
+    assert_eq!(bench.tiles(), 1);
+}
+
+#[test]
+fn what_is_opened_and_not_known_is_ignored_and_proves_the_key() {
+    let mut bench = Bench::lesser();
+    bench.up(true);
+    bench.take();
+    bench.signaling(SignalingInput::Ignored { from: bench.other });
+    assert!(bench.outputs.is_empty());
+    bench.signaling(SignalingInput::Unreadable { from: bench.other });
+    assert_eq!((bench.call.local_peer(), bench.call.dropped().malformed), (LocalPeer::New, 1));
 }
 
 #[test]

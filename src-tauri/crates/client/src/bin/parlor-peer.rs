@@ -241,8 +241,9 @@ async fn call(join: Join, link: RoomLink, secret: ProfileSecret, bind: Option<Ip
 fn lines() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(64);
     std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if sender.blocking_send(line).is_err() {
+        // Lines need not be text: what is none is told like any other line that is not understood.
+        for line in std::io::stdin().lock().split(b'\n').map_while(Result::ok) {
+            if sender.blocking_send(String::from_utf8_lossy(&line).into_owned()).is_err() {
                 return;
             }
         }

@@ -11,7 +11,12 @@ use std::{
 
 use bytes::Bytes;
 use parlor_identity::{Identity, ProfileSecret};
-use parlor_protocol::{InstanceId, PeerId, media::MediaState, signal::Address};
+use parlor_protocol::{
+    InstanceId, PeerId,
+    media::MediaState,
+    peer::PeerBody,
+    signal::{Address, Member},
+};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::{
@@ -54,6 +59,8 @@ pub(super) struct World {
     /// Operations of the engine that fail, and that never end, in thousandths.
     pub(super) op_fails: u32,
     pub(super) op_hangs: u32,
+    /// The next message like this is lost on its way through the server.
+    pub(super) loses: Option<fn(&PeerBody) -> bool>,
     pub(super) checks: Checks,
     timeline: VecDeque<String>,
     loud: bool,
@@ -113,6 +120,7 @@ impl World {
             latency,
             op_fails: 0,
             op_hangs: 0,
+            loses: None,
             checks: Checks::default(),
             timeline: VecDeque::new(),
             loud: std::env::var_os("PARLOR_SIM_SEED").is_some(),
@@ -223,6 +231,15 @@ impl World {
         }
     }
 
+    /// The server says to everybody else that another run of this node is here, which is not true.
+    pub(super) fn claim_another_run(&mut self, node: usize) {
+        let address = Address { instance: InstanceId([0xee; 16]), ..self.address(node) };
+        let member = Member { address, key: self.identity(node).public_key() };
+        self.note(format!("the server names {address:?}"));
+        let others = (0..self.nodes.len()).filter(|other| *other != node);
+        self.say(others.map(|other| (other, SignalingInput::PeerJoined(member))).collect());
+    }
+
     /// This node's messages cannot be opened by the others, nor theirs by it.
     pub(super) fn give_wrong_key(&mut self, node: usize) {
         self.nodes[node].key_is_wrong = true;
@@ -302,7 +319,7 @@ impl World {
             }
             Happening::Tick => self.tick(),
             Happening::ToServer { node, number, message } => {
-                if self.server_up && self.nodes[node].wire.number == number {
+                if self.server_up && self.nodes[node].wire.number == number && !self.is_lost(&message) {
                     let said = self.server.receive(node, message);
                     self.say(said);
                 }
@@ -316,6 +333,15 @@ impl World {
                 }
             }
         }
+    }
+
+    fn is_lost(&mut self, message: &ToServer) -> bool {
+        let ToServer::Relay { body, .. } = message else { return false };
+        let lost = self.loses.take_if(|is_like| is_like(body)).is_some();
+        if lost {
+            self.note(format!("the server loses {body:?}"));
+        }
+        lost
     }
 
     // --- Cores ---

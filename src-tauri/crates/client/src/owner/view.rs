@@ -1,0 +1,79 @@
+//! What the window shows, and figures for scripts.
+
+use std::time::Instant;
+
+use parlor_protocol::{
+    headless::{HeadlessEvent, Stats, VideoOutStats},
+    ui::{Levels, Me, Signaling, Snapshot, UiEvent},
+};
+
+use super::Owner;
+use crate::ClientEvent;
+
+impl Owner {
+    pub(super) fn levels(&self) {
+        let peers = self.room.as_ref().map(|room| room.levels()).unwrap_or_default();
+        self.tell(UiEvent::Levels(Levels { microphone: self.devices.microphone_level(), peers }));
+    }
+
+    pub(super) fn stats(&mut self) {
+        let now = Instant::now();
+        let (rss_bytes, cpu) = self.meter.read(now);
+        let Some(room) = &self.room else { return };
+        let rendition = self.devices.rendition().map(|rendition| rendition.stats());
+        let encoders = u32::from(rendition.as_ref().is_some_and(|stats| stats.fps > 0.0));
+        let video_out = rendition.map_or_else(VideoOutStats::default, |stats| VideoOutStats {
+            fps: stats.fps,
+            width: stats.width,
+            height: stats.height,
+            encode_ms: stats.encode_ms,
+        });
+        let sessions = room.stats(&video_out, now);
+        self.headless(HeadlessEvent::Stats(Box::new(Stats { rss_bytes, cpu, encoders, sessions })));
+    }
+
+    pub(super) fn snapshot(&mut self) {
+        self.version += 1;
+        let snapshot = Snapshot {
+            version: self.version,
+            now: self.clock.now_ms(),
+            screen: self.screens.screen(),
+            me: Me {
+                peer: self.peer,
+                name: self.settings.name.clone(),
+                hue: hue(&self.name()),
+                media: self.media,
+                picture: self.devices.picture,
+            },
+            devices: self.devices.view(),
+            settings: self.settings.clone(),
+            room: self.room_view(),
+        };
+        // A reader that is behind gets a newer one later: the mark stays.
+        self.dirty = self.events.try_send(ClientEvent::Ui(UiEvent::Snapshot(Box::new(snapshot)))).is_err();
+    }
+
+    pub(super) fn room_view(&self) -> Option<parlor_protocol::ui::Room> {
+        let room = self.room.as_ref()?;
+        let view = room.view();
+        let signaling = match view.signaling {
+            Signaling::Connecting { .. } => Signaling::Connecting { problem: self.signaling_problem.clone() },
+            Signaling::Up | Signaling::Down { .. } => view.signaling,
+        };
+        Some(parlor_protocol::ui::Room {
+            name: room.link.room.clone(),
+            link: room.link.to_string(),
+            since: self.clock.ms(room.since),
+            signaling,
+            tiles: view.tiles,
+            met: view.met,
+            chat: view.chat,
+        })
+    }
+}
+
+/// The avatar's hue: the same for the same name, everywhere.
+pub(super) fn hue(name: &str) -> u16 {
+    let sum = name.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    u16::try_from(sum % 360).unwrap_or(0)
+}

@@ -1,0 +1,133 @@
+//! What the window, or a script, asks for.
+
+use parlor_call::Command;
+use parlor_protocol::{
+    device::DeviceKind,
+    media::MediaState,
+    ui::{Theme, TileReport, Tone, UiCommand},
+};
+
+use super::Owner;
+use crate::{ClientEvent, Decode};
+
+/// Characters of a name that are kept.
+const NAME_CHARS: usize = 64;
+
+impl Owner {
+    pub(super) async fn ui(&mut self, command: UiCommand) {
+        match command {
+            UiCommand::ChatRead => self.command(Command::ChatRead).await,
+            UiCommand::ChooseDevice { kind, spec } => {
+                self.choose(kind, &spec);
+                self.say_media().await;
+            }
+            UiCommand::CopyLink => self.copy_link(),
+            UiCommand::Dismiss { peer } => self.command(Command::Dismiss(peer)).await,
+            UiCommand::Join { link } => self.join(&link).await,
+            UiCommand::Leave => self.leave().await,
+            UiCommand::NewCall => {
+                self.leave().await;
+                self.screens.lobby();
+            }
+            UiCommand::Reconnect { peer } => self.command(Command::Reconnect(peer)).await,
+            UiCommand::ReconnectSignaling => {
+                if let Some(room) = &self.room {
+                    room.reconnect_signaling();
+                }
+            }
+            UiCommand::Rejoin => {
+                if let Some(link) = self.screens.link().cloned() {
+                    self.enter(link).await;
+                }
+            }
+            UiCommand::Retry { peer } => self.command(Command::Retry(peer)).await,
+            UiCommand::SendChat { text } => self.command(Command::Chat { text }).await,
+            UiCommand::SetCamera { on } => {
+                self.devices.set_camera(on);
+                self.settings.camera_on = on;
+                self.set_media(MediaState { camera: on, ..self.media }).await;
+            }
+            UiCommand::SetMicrophone { on } => {
+                self.devices.set_microphone(on);
+                self.settings.microphone_on = on;
+                self.set_media(MediaState { microphone: on, ..self.media }).await;
+            }
+            UiCommand::SetName { name } => {
+                self.settings.name = name.trim().chars().take(NAME_CHARS).collect();
+                self.keep_settings();
+                self.command(Command::SetName(self.name())).await;
+            }
+            UiCommand::SetRawPictures { on } => self.raw_pictures(on),
+            UiCommand::SetServer { server } => {
+                self.settings.server = server.trim().to_owned();
+                self.keep_settings();
+            }
+            UiCommand::SetTheme { theme } => self.set_theme(theme),
+            // The shell finds a server first.
+            UiCommand::Start => self.screens.busy(),
+            UiCommand::TileReports { reports } => self.reports(&reports),
+        }
+    }
+
+    pub(super) fn choose(&mut self, kind: DeviceKind, spec: &str) {
+        match self.devices.choose(kind, spec) {
+            Ok(()) => {
+                let kept = match kind {
+                    DeviceKind::Camera => &mut self.settings.camera,
+                    DeviceKind::Microphone => &mut self.settings.microphone,
+                    DeviceKind::Speaker => &mut self.settings.speaker,
+                };
+                spec.clone_into(kept);
+                self.keep_settings();
+            }
+            Err(error) => self.error("bad-device", error.to_string()),
+        }
+    }
+
+    pub(super) async fn set_media(&mut self, media: MediaState) {
+        self.media = media;
+        self.keep_settings();
+        self.say_media().await;
+    }
+
+    /// Tells the others what we send now.
+    pub(super) async fn say_media(&mut self) {
+        self.command(Command::SetMedia(self.devices.sendable(self.media))).await;
+    }
+
+    pub(super) fn set_theme(&mut self, theme: Theme) {
+        self.settings.theme = theme;
+        self.keep_settings();
+    }
+
+    /// The window cannot decode: pictures are decoded here and go to it as they are.
+    pub(super) fn raw_pictures(&mut self, on: bool) {
+        if !self.window {
+            return;
+        }
+        self.decode = if on { Decode::All } else { Decode::Window };
+        if let Some(room) = &self.room {
+            room.set_decode(self.decode);
+        }
+    }
+
+    pub(super) fn copy_link(&self) {
+        if let Some(room) = &self.room {
+            self.send(ClientEvent::CopyText(room.link.to_string()));
+            self.notice("link-copied", Tone::Ok, "Room link copied");
+        }
+    }
+
+    pub(super) fn reports(&mut self, reports: &[TileReport]) {
+        for report in reports {
+            if report.tile == 0 {
+                self.preview.size(report.width, report.hidden);
+            } else if report.want_key
+                && !report.hidden
+                && let Some(room) = &self.room
+            {
+                room.request_key_frame(report.tile);
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What the window asks for.
+
+use serde::Deserialize;
+use ts_rs::TS;
+
+use super::Theme;
+use crate::{PeerId, device::DeviceKind};
+
+/// What the window asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum UiCommand {
+    /// The chat was looked at.
+    ChatRead,
+    /// Uses another device.
+    ChooseDevice {
+        /// Which kind.
+        kind: DeviceKind,
+        /// From [`DeviceChoice::spec`](super::DeviceChoice::spec).
+        spec: String,
+    },
+    /// Puts the room link on the clipboard.
+    CopyLink,
+    /// Takes a failed tile away.
+    Dismiss {
+        /// Whose.
+        peer: PeerId,
+    },
+    /// Joins the room of a link.
+    Join {
+        /// As it was pasted.
+        link: String,
+    },
+    /// Leaves the call.
+    Leave,
+    /// Back to the lobby.
+    NewCall,
+    /// Tries at once to recover a session.
+    Reconnect {
+        /// Whose.
+        peer: PeerId,
+    },
+    /// Tries at once to reach the room server.
+    ReconnectSignaling,
+    /// Joins the room that was just left.
+    Rejoin,
+    /// Makes a new session to a peer.
+    Retry {
+        /// Whose.
+        peer: PeerId,
+    },
+    /// Says something to all.
+    SendChat {
+        /// What.
+        text: String,
+    },
+    /// Turns the camera on or off.
+    SetCamera {
+        /// On.
+        on: bool,
+    },
+    /// Turns the microphone on or off.
+    SetMicrophone {
+        /// On.
+        on: bool,
+    },
+    /// Changes our name.
+    SetName {
+        /// The new one.
+        name: String,
+    },
+    /// Asks for pictures as pixels: this window cannot decode video. Holds for sessions from now on.
+    SetRawPictures {
+        /// On.
+        on: bool,
+    },
+    /// Changes the server that starts rooms.
+    SetServer {
+        /// `HOST[:PORT]`, or empty.
+        server: String,
+    },
+    /// Changes the theme.
+    SetTheme {
+        /// The new one.
+        theme: Theme,
+    },
+    /// Starts a room and joins it.
+    Start,
+    /// What became of the pictures, each second.
+    TileReports {
+        /// One for each tile that is shown.
+        reports: Vec<TileReport>,
+    },
+}
+
+/// What became of a tile's pictures in the last second.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+pub struct TileReport {
+    /// Number of the tile in frame headers.
+    pub tile: u32,
+    /// Frames painted.
+    pub painted: u32,
+    /// Frames that could not be decoded.
+    pub errors: u32,
+    /// It can only go on with a key frame.
+    pub want_key: bool,
+    /// Its width on the screen, in device pixels.
+    pub width: u32,
+    /// Its height on the screen, in device pixels.
+    pub height: u32,
+    /// It cannot be seen.
+    pub hidden: bool,
+}
