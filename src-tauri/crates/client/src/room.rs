@@ -41,7 +41,7 @@ const SIGNALING_EVENTS: usize = 256;
 /// Notes of the receivers that may wait; a note more is dropped with a log line.
 const NOTES: usize = 256;
 /// How long all sessions together may take to close: their peers have been told before.
-const CLOSE_WITHIN: Duration = Duration::from_millis(200);
+const CLOSE_WITHIN: Duration = Duration::from_millis(300);
 /// From here on somebody is talking, on the scale of the level meters.
 const SPEAKING_LEVEL: f32 = 0.3;
 

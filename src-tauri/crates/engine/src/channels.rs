@@ -1,6 +1,6 @@
 //! Data channels: `ctrl` and `chat`, and those that either side opens by label.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use parlor_protocol::{chat, ctrl};
@@ -18,6 +18,8 @@ use crate::{
 
 /// Channels beside `ctrl` and `chat` that may be open at once. The other side can open them too.
 const MOST: usize = 32;
+/// How often is looked whether everything is acknowledged: the stack tells of it only above a threshold.
+const FLUSH_LOOK: Duration = Duration::from_millis(2);
 /// Bytes in a label.
 const LABEL: usize = 256;
 
@@ -98,6 +100,16 @@ impl Channels {
             Ok(_) | Err(_) => entry.channel.try_send(BytesMut::from(data)).await,
         };
         sent.is_ok()
+    }
+
+    /// Waits until the other side has acknowledged everything that was sent. A connection that closes takes what it has
+    /// not sent yet with it.
+    pub(crate) async fn flush(&self) {
+        for entry in self.by_label.values().filter(|entry| entry.open) {
+            while entry.channel.outstanding_bytes().await.is_ok_and(|bytes| bytes > 0) {
+                tokio::time::sleep(FLUSH_LOOK).await;
+            }
+        }
     }
 
     /// Ends what reads the channels.

@@ -23,8 +23,8 @@ use crate::{
 
 /// Commands that wait: an offer, an answer and a burst of candidates fit several times.
 const COMMANDS: usize = 256;
-/// How long a session that is to end may take for what it was told before: a goodbye leaves in one round of the loop.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+/// How long a session that is to end may take for what it was told before, its last messages included.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Our end of the connection to one remote peer: a handle on the task that owns the peer connection. Dropping it closes
 /// the connection in the background; [`Session::close`] waits for that.
@@ -108,7 +108,7 @@ impl Session {
     }
 
     /// Ends the session and waits until its sockets and tasks are gone. What it was told before, a goodbye above all, is
-    /// still done if it takes no longer than a fifth of a second.
+    /// still done, and its messages brought over if that is a matter of a moment.
     pub async fn close(mut self) {
         let asked = self.commands.try_send(SessionCommand::Close).is_ok();
         if asked && timeout(LAST_WORDS, &mut self.task).await.is_ok() {

@@ -41,6 +41,8 @@ const TICK: Duration = Duration::from_millis(250);
 const TICKS_PER_READING: u32 = 4;
 /// No operation of a connection that is well takes this long; one that does would hold up everything behind it.
 const STUCK: Duration = Duration::from_secs(5);
+/// How long the last messages may take to be acknowledged before a connection is closed: one round trip, on nearly all paths.
+const FLUSH: Duration = Duration::from_millis(200);
 
 /// What the task is given.
 pub(crate) struct Task {
@@ -157,7 +159,12 @@ impl Live {
                 _ = &mut gone => return End::Dead(Cause::Internal),
                 () = overflow.raised() => return End::Dead(Cause::Overloaded),
                 command = commands.recv() => match command {
-                    None | Some(SessionCommand::Close) => return End::Closed,
+                    None => return End::Closed,
+                    Some(SessionCommand::Close) => {
+                        // A path that is gone cannot be waited for.
+                        tokio::time::timeout(FLUSH, self.channels.flush()).await.ok();
+                        return End::Closed;
+                    }
                     Some(command) => self.command(command).await,
                 },
                 Some(notice) = self.notices.next() => self.notice(notice).await,
