@@ -131,11 +131,11 @@ describe('the app on its desktop', { concurrency: false }, () => {
 
     const second = run([link('127.0.0.1:1', 'garden')], { home, env });
     assert.deepEqual(await second.ended, { code: 0, signal: null }, second.output);
-    await first.read(/You are invited to garden/);
+    await first.read(/You are invited to Garden/);
 
     const third = run(['-'], { home, env, input: link('127.0.0.1:1', 'attic') });
     assert.deepEqual(await third.ended, { code: 0, signal: null }, third.output);
-    await first.read(/You are invited to attic/);
+    await first.read(/You are invited to Attic/);
   });
 
   test('two profiles run side by side', async () => {

@@ -50,7 +50,7 @@ describe('a link that leads nowhere', { concurrency: false }, () => {
     const server = await Server.start();
     try {
       await open('offered', [server.link('garden')]);
-      await window.read(/You are invited to garden/);
+      await window.read(/You are invited to Garden/);
       await window.see('lobby-join');
       assert.deepEqual(await window.tiles(), []);
       await window.shot('offered-link');
