@@ -44,6 +44,10 @@ function install() {
     for (const track of page.stream.getTracks()) pc.addTrack(track, page.stream);
     const vp8 = RTCRtpReceiver.getCapabilities('video').codecs.filter(({ mimeType }) => /vp8|rtx/i.test(mimeType));
     pc.getTransceivers().filter(({ sender }) => sender.track.kind === 'video').forEach((line) => line.setCodecPreferences(vp8));
+    // As large as asked for, whatever it costs: otherwise another picture is compared.
+    for (const sender of pc.getSenders().filter(({ track }) => track.kind === 'video')) {
+      await sender.setParameters({ ...sender.getParameters(), degradationPreference: 'maintain-resolution' });
+    }
     if (offers) {
       await pc.setLocalDescription();
       page.tell({ description: pc.localDescription });

@@ -27,6 +27,7 @@ export async function windowCall({ screen, film }) {
     join,
     boxes: await b.page.script(BOXES),
     size: () => b.page.script(SIZE),
+    windows,
     pids: windows.map(({ pid }) => pid),
     rates: () => Promise.all(windows.map(fps)),
     close: async () => {
@@ -58,7 +59,9 @@ const WATCH = `
   const look = () => {
     const canvas = document.querySelector('[data-testid="tile"] canvas');
     if (canvas && canvas.width > 1) {
-      const probe = canvas.getContext('2d').getImageData(canvas.width >> 1, canvas.height >> 1, 1, 1).data;
+      const speck = document.createElement('canvas').getContext('2d');
+      speck.drawImage(canvas, 0, 0, 1, 1);
+      const probe = speck.getImageData(0, 0, 1, 1).data;
       if (probe[3] === 255 && probe[0] + probe[1] + probe[2] > 30) {
         window.benchFirst = performance.now() - start;
         return;

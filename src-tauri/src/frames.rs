@@ -1,7 +1,11 @@
 //! Pictures on their way to the window. What waits goes as one message; a tile that has too much waiting loses its own
-//! pictures up to its next key frame, and no other tile notices.
+//! pictures up to its next key frame, and no other tile notices. One's own picture, for which nobody waits, goes with
+//! somebody else's where there is one: each message costs the window more than the picture in it.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use bytes::BytesMut;
 use parlor_protocol::frame::{self, FrameHeader};
@@ -16,11 +20,20 @@ const ASK_AGAIN: u32 = 15;
 /// Tiles that can be without their key frame at a time; there are never so many in a room.
 const TILES: usize = 64;
 
+/// The tile of one's own picture, which is raw: the newest is all that counts.
+const OWN: u32 = 0;
+/// How long ago somebody else's picture may be for one's own to wait for the next: a little more than a frame.
+const COMPANY: Duration = Duration::from_millis(45);
+
 /// The pictures that wait.
 #[derive(Default)]
 pub(crate) struct Frames {
     message: BytesMut,
     tiles: BTreeMap<u32, Backlog>,
+    own: Option<(FrameHeader, Vec<u8>)>,
+    /// When the last picture of somebody else came.
+    other: Option<Instant>,
+    alone: bool,
 }
 
 /// What became of a picture.
@@ -46,7 +59,13 @@ struct Backlog {
 
 impl Frames {
     /// Adds a picture.
-    pub(crate) fn put(&mut self, header: FrameHeader, payload: &[u8]) -> Fate {
+    pub(crate) fn put(&mut self, header: FrameHeader, payload: &[u8], now: Instant) -> Fate {
+        if header.tile == OWN {
+            self.own = Some((header, payload.to_vec()));
+            self.alone = self.other.is_none_or(|other| now.saturating_duration_since(other) >= COMPANY);
+            return Fate::Taken;
+        }
+        self.other = Some(now);
         let backlog = self.tiles.entry(header.tile).or_default();
         if backlog.waiting >= WAITING {
             // Asking now would only bring one more picture for which there is no room.
@@ -65,6 +84,13 @@ impl Frames {
 
 impl Queue for Frames {
     fn take(&mut self) -> Option<InvokeResponseBody> {
+        if self.message.is_empty() && !self.alone {
+            return None;
+        }
+        self.alone = false;
+        if let Some((header, payload)) = self.own.take() {
+            frame::put(&mut self.message, header, &payload);
+        }
         if self.message.is_empty() {
             return None;
         }
@@ -91,6 +117,10 @@ mod tests {
 
     use super::*;
 
+    fn put(frames: &mut Frames, header: FrameHeader, payload: &[u8]) -> Fate {
+        frames.put(header, payload, Instant::now())
+    }
+
     fn header(tile: u32, key: bool) -> FrameHeader {
         FrameHeader { codec: FrameCodec::Vp8, key, mirror: false, tile, width: 16, height: 16, time_us: 0 }
     }
@@ -106,8 +136,8 @@ mod tests {
     #[test]
     fn what_waits_goes_as_one_message() {
         let mut frames = Frames::default();
-        frames.put(header(1, true), &[1; 600]);
-        frames.put(header(2, true), &[2; 700]);
+        put(&mut frames, header(1, true), &[1; 600]);
+        put(&mut frames, header(2, true), &[2; 700]);
         let message = bytes(&mut frames);
         assert_eq!(message.len(), 2 * HEADER_BYTES + 1300);
         assert_eq!(message[HEADER_BYTES], 1);
@@ -118,7 +148,7 @@ mod tests {
     #[test]
     fn a_short_message_is_filled_up() {
         let mut frames = Frames::default();
-        frames.put(header(1, true), &[1]);
+        put(&mut frames, header(1, true), &[1]);
         assert_eq!(bytes(&mut frames).len(), LEAST_BYTES);
     }
 
@@ -126,7 +156,7 @@ mod tests {
     fn broken() -> Frames {
         let mut frames = Frames::default();
         for _ in 0..=WAITING {
-            frames.put(header(1, false), &[0; 100]);
+            put(&mut frames, header(1, false), &[0; 100]);
         }
         frames.take();
         frames
@@ -136,25 +166,52 @@ mod tests {
     fn a_tile_that_is_behind_loses_its_own_pictures_alone() {
         let mut frames = Frames::default();
         for _ in 0..WAITING {
-            assert_eq!(frames.put(header(1, true), &[0; 100]), Fate::Taken);
+            assert_eq!(put(&mut frames, header(1, true), &[0; 100]), Fate::Taken);
         }
-        assert_eq!(frames.put(header(1, false), &[0; 100]), Fate::Lost);
-        assert_eq!(frames.put(header(2, false), &[0; 100]), Fate::Taken);
+        assert_eq!(put(&mut frames, header(1, false), &[0; 100]), Fate::Lost);
+        assert_eq!(put(&mut frames, header(2, false), &[0; 100]), Fate::Taken);
     }
 
     #[test]
     fn a_tile_that_lost_a_picture_goes_on_with_a_key_frame() {
         let mut frames = broken();
-        assert_ne!(frames.put(header(1, false), &[0; 100]), Fate::Taken);
-        assert_eq!(frames.put(header(1, true), &[0; 100]), Fate::Taken);
-        assert_eq!(frames.put(header(1, false), &[0; 100]), Fate::Taken);
+        assert_ne!(put(&mut frames, header(1, false), &[0; 100]), Fate::Taken);
+        assert_eq!(put(&mut frames, header(1, true), &[0; 100]), Fate::Taken);
+        assert_eq!(put(&mut frames, header(1, false), &[0; 100]), Fate::Taken);
     }
 
     #[test]
     fn a_key_frame_is_asked_for_when_there_is_room_and_again_when_none_comes() {
         let mut frames = broken();
-        let asked: Vec<u32> = (0..40).filter(|_| frames.put(header(1, false), &[]) == Fate::KeyFrameNeeded).collect();
+        let asked: Vec<u32> =
+            (0..40).filter(|_| put(&mut frames, header(1, false), &[]) == Fate::KeyFrameNeeded).collect();
         assert_eq!(asked, [0, ASK_AGAIN, 2 * ASK_AGAIN]);
+    }
+
+    #[test]
+    fn ones_own_picture_goes_with_somebody_elses() {
+        let (mut frames, now) = (Frames::default(), Instant::now());
+        frames.put(header(1, true), &[1; 600], now);
+        bytes(&mut frames);
+        frames.put(header(OWN, true), &[2; 600], now);
+        frames.put(header(OWN, true), &[3; 600], now + Duration::from_millis(30));
+        assert!(frames.take().is_none());
+        frames.put(header(1, false), &[4; 600], now + Duration::from_millis(33));
+        let message = bytes(&mut frames);
+        assert_eq!(message.len(), 2 * (HEADER_BYTES + 600));
+        assert_eq!((message[HEADER_BYTES], message[2 * HEADER_BYTES + 600]), (4, 3));
+    }
+
+    #[test]
+    fn ones_own_picture_goes_alone_where_there_is_no_other() {
+        let (mut frames, now) = (Frames::default(), Instant::now());
+        frames.put(header(OWN, true), &[1; 2000], now);
+        assert_eq!(bytes(&mut frames).len(), HEADER_BYTES + 2000);
+        frames.put(header(1, true), &[2; 2000], now);
+        bytes(&mut frames);
+        frames.put(header(OWN, true), &[3; 2000], now + COMPANY);
+        assert_eq!(bytes(&mut frames)[HEADER_BYTES], 3);
+        assert!(frames.take().is_none());
     }
 
     #[test]
@@ -162,7 +219,7 @@ mod tests {
         let mut frames = Frames::default();
         for tile in 0..1000 {
             for _ in 0..=WAITING {
-                frames.put(header(tile, false), &[]);
+                put(&mut frames, header(tile, false), &[]);
             }
             frames.take();
         }

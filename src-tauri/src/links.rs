@@ -45,6 +45,8 @@ mod tests {
     fn the_window_shows_its_own_page_alone() {
         let may = |text: &str| may_show(&text.parse().unwrap());
         assert!(may("tauri://localhost/index.html") && may("http://tauri.localhost/"));
-        assert!(!may("https://example.org/") && !may("file:///etc/hosts") && !may("http://tauri.localhost.example.org/"));
+        assert!(
+            !may("https://example.org/") && !may("file:///etc/hosts") && !may("http://tauri.localhost.example.org/")
+        );
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use parlor_client::{Client, ClientEvent, FrameSink};
@@ -43,7 +44,7 @@ struct Pictures(Arc<Outlet<Frames>>);
 
 impl FrameSink for Pictures {
     fn frame(&self, header: FrameHeader, payload: &[u8]) -> bool {
-        match self.0.fill(|frames| frames.put(header, payload)) {
+        match self.0.fill(|frames| frames.put(header, payload, Instant::now())) {
             Fate::KeyFrameNeeded => false,
             Fate::Lost | Fate::Taken => true,
         }

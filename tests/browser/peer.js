@@ -138,7 +138,7 @@ export class Peer {
       case 'up': return this.#entered(detail.welcome);
       case 'down': return this.#emit('signaling-down');
       case 'error': return this.#emit('signaling-error', detail);
-      case 'peer-joined': return this.#greet(this.#meet(detail.member));
+      case 'peer-joined': return this.#greet(this.#listed(detail.member));
       case 'peer-left': return this.#gone(detail);
       case 'peer-back': return this.#back(detail.address);
       case 'message': return this.#message(detail.from, detail.message);
@@ -153,8 +153,18 @@ export class Peer {
     this.#joined = true;
     this.#emit('signaling-up');
     this.#signaling.send(null, this.#hello());
-    for (const member of roster) this.#meet(member);
+    for (const member of roster) this.#listed(member);
     for (const session of this.#sessions()) if (session.pc.connectionState === 'disconnected') session.restart();
+  }
+
+  /** The server says that somebody is in the room. Its word alone ends no session that works: a new run is only noted. */
+  #listed(address) {
+    const known = this.#others.get(address.peer);
+    const works = known?.session?.pc.connectionState === 'connected';
+    if (!works || known.address.instance === address.instance) return this.#meet(address);
+    known.newer = address;
+    known.session.hint(true);
+    return { address };
   }
 
   /** Somebody is in the room: a new run takes the place of the old one. */
@@ -250,7 +260,8 @@ export class Peer {
   }
 
   #message(from, message) {
-    const other = this.#others.get(from.peer);
+    const noted = this.#others.get(from.peer);
+    const other = noted?.newer?.instance === from.instance ? this.#meet(from) : noted;
     if (other?.address.instance !== from.instance || other.parted) return;
     const session = other.session;
     switch (message.type) {

@@ -84,11 +84,11 @@ async fn a_wrong_key_is_said_as_such_and_shows_no_tile_to_the_others() {
     let mut wrong = server.link("studio");
     wrong.key = LinkKey([8; 16]);
     let mut b = Peer::join(Setup::silent("Ben"), &wrong);
-    b.wait("left", |event| match event {
-        HeadlessEvent::Left { reason } => Some(assert_eq!(reason, "wrong-key")),
+    let reason = b.wait("left", |event| match event {
+        HeadlessEvent::Left { reason } => Some(reason.clone()),
         _ => None,
-    })
-    .await;
+    });
+    assert_eq!(reason.await, "wrong-key");
     let (code, busy) = b.see("the problem", |snapshot| problem(&snapshot.screen)).await;
     assert_eq!((code.as_str(), busy), ("wrong-key", false));
     a.drain();

@@ -52,11 +52,11 @@ async fn who_leaves_is_gone_at_once_and_for_a_reason() {
     assert_eq!(cause.await, Some(Cause::PeerLeft));
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     assert!(!states(&b).contains(&SessionState::Disconnected), "{}", b.story());
-    b.wait("peer-disconnect", |event| match event {
-        HeadlessEvent::PeerDisconnect { reason, .. } => Some(assert_eq!(reason, "left")),
+    let reason = b.wait("peer-disconnect", |event| match event {
+        HeadlessEvent::PeerDisconnect { reason, .. } => Some(reason.clone()),
         _ => None,
-    })
-    .await;
+    });
+    assert_eq!(reason.await, "left");
     b.see("no tile", |snapshot| snapshot.room.as_ref()?.tiles.is_empty().then_some(())).await;
     let ended = log.iter().any(|line| match &line.event {
         HeadlessEvent::SessionState(event) => event.state == SessionState::Closed && event.cause == Some(Cause::Left),
@@ -78,11 +78,11 @@ async fn a_goodbye_needs_no_server() {
     b.wait("signaling-down", |event| matches!(event, HeadlessEvent::SignalingDown { .. }).then_some(())).await;
     let started = Instant::now();
     a.leave().await;
-    b.wait("peer-disconnect", |event| match event {
-        HeadlessEvent::PeerDisconnect { reason, .. } => Some(assert_eq!(reason, "left")),
+    let reason = b.wait("peer-disconnect", |event| match event {
+        HeadlessEvent::PeerDisconnect { reason, .. } => Some(reason.clone()),
         _ => None,
-    })
-    .await;
+    });
+    assert_eq!(reason.await, "left");
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     assert!(!states(&b).contains(&SessionState::Disconnected), "{}", b.story());
     b.leave().await;
@@ -126,11 +126,11 @@ async fn a_new_run_of_a_profile_takes_the_place_of_the_old_one() {
     let mut old = Peer::join(Setup { secret, ..Setup::silent("Anna") }, &server.link("studio"));
     b.connected(1).await;
     let mut new = Peer::join(Setup { secret, ..Setup::silent("Anna") }, &server.link("studio"));
-    old.wait("left", |event| match event {
-        HeadlessEvent::Left { reason } => Some(assert_eq!(reason, "replaced")),
+    let reason = old.wait("left", |event| match event {
+        HeadlessEvent::Left { reason } => Some(reason.clone()),
         _ => None,
-    })
-    .await;
+    });
+    assert_eq!(reason.await, "replaced");
     new.connected(1).await;
     b.connected(1).await;
     assert_eq!(b.snapshot.as_ref().unwrap().room.as_ref().unwrap().tiles.len(), 1);

@@ -1,5 +1,5 @@
 //! What the integration tests share: a server, clients in one process, and waiting for what they tell.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "these are tests")]
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},

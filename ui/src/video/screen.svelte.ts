@@ -1,6 +1,10 @@
 import type { TileReport } from '../generated/protocol';
 import { Decoder, type Codecs } from './decoder';
 import type { Frame } from './frame';
+import type { Painter } from './painter';
+
+/** The tile of one's own picture. */
+export const SELF = 0;
 
 /** One tile's picture: its decoder and the canvas that keeps the last frame, wherever in the window it is put. */
 export class Screen {
@@ -15,19 +19,20 @@ export class Screen {
   readonly canvas: HTMLCanvasElement;
 
   readonly #tile: number;
+  readonly #painter: Painter;
   readonly #decoder: Decoder;
   readonly #context: CanvasRenderingContext2D | null;
   #count = 0;
   #errors = 0;
-  #scheduled = 0;
 
-  constructor(tile: number, codecs: Codecs) {
+  constructor(tile: number, codecs: Codecs, painter: Painter) {
     this.#tile = tile;
+    this.#painter = painter;
     this.canvas = document.createElement('canvas');
     this.canvas.className = 'video';
     this.canvas.setAttribute('aria-hidden', 'true');
     this.#context = this.canvas.getContext('2d', { alpha: false });
-    this.#decoder = new Decoder(codecs, () => this.#schedule());
+    this.#decoder = new Decoder(codecs, () => painter.request(this, tile === SELF));
   }
 
   /** How often decoding failed or stood still since the last decoded picture. */
@@ -79,17 +84,13 @@ export class Screen {
   }
 
   close(): void {
-    cancelAnimationFrame(this.#scheduled);
+    this.#painter.forget(this);
     this.#decoder.close();
     this.canvas.remove();
   }
 
-  #schedule(): void {
-    this.#scheduled ||= requestAnimationFrame(() => this.#paint());
-  }
-
-  #paint(): void {
-    this.#scheduled = 0;
+  /** Paints the newest picture. */
+  paint(): void {
     const picture = this.#decoder.take();
     if (!picture || !this.#context) return;
     if (this.canvas.width !== picture.width) this.canvas.width = picture.width;

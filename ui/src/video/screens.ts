@@ -2,10 +2,9 @@ import type { TileReport, UiCommand } from '../generated/protocol';
 import { browser } from './codecs';
 import type { Codecs } from './decoder';
 import { frames } from './frame';
-import { Screen } from './screen.svelte';
+import { Painter } from './painter';
+import { SELF, Screen } from './screen.svelte';
 
-/** One's own picture. */
-export const SELF = 0;
 /** How often reports are made, in milliseconds. */
 const REPORT_EVERY = 1000;
 /** Failures without a picture in between that make it certain: this web view cannot decode, whatever it said. */
@@ -17,6 +16,7 @@ export class Screens {
   readonly #codecs: Codecs;
   readonly #command: (command: UiCommand) => void;
   readonly #sight: IntersectionObserver;
+  readonly #painter = new Painter();
   /** Which call this is; numbers of tiles start again in the next. */
   #call: number | null = null;
   /** The tiles that are shown. */
@@ -60,7 +60,7 @@ export class Screens {
   screen(tile: number): Screen {
     let screen = this.#screens.get(tile);
     if (!screen) {
-      screen = new Screen(tile, this.#codecs);
+      screen = new Screen(tile, this.#codecs, this.#painter);
       this.#screens.set(tile, screen);
       this.#sight.observe(screen.canvas);
     }

@@ -15,7 +15,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use crate::receive::Sink;
 
 /// Widths that the picture is sent in: the least that fills the tile is taken.
-const WIDTHS: [u32; 3] = [320, 480, 640];
+const WIDTHS: [u32; 4] = [240, 320, 480, 640];
 /// Number of one's own tile.
 const TILE: u32 = 0;
 
@@ -32,21 +32,21 @@ struct Shared {
 
 impl Preview {
     pub(crate) fn spawn(sink: Sink, camera: watch::Receiver<Option<Arc<Camera>>>) -> Self {
-        let shared = Arc::new(Shared { width: AtomicU32::new(WIDTHS[2]), hidden: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { width: AtomicU32::new(WIDTHS[3]), hidden: AtomicBool::new(false) });
         let task = tokio::spawn(run(sink, camera, Arc::clone(&shared)));
         Self { shared, task }
     }
 
     /// How wide the tile is on the screen, in device pixels, and whether it can be seen at all.
     pub(crate) fn size(&self, tile: u32, hidden: bool) {
-        let width = WIDTHS.into_iter().find(|width| *width >= tile).unwrap_or(WIDTHS[2]);
+        let width = WIDTHS.into_iter().find(|width| *width >= tile).unwrap_or(WIDTHS[3]);
         self.shared.width.store(width, Ordering::Relaxed);
         self.shared.hidden.store(hidden, Ordering::Relaxed);
     }
 
     /// A window was attached, which has reported nothing yet.
     pub(crate) fn restart(&self) {
-        self.size(WIDTHS[2], false);
+        self.size(WIDTHS[3], false);
     }
 }
 

@@ -1,4 +1,5 @@
 //! `parlor-peer` as scripts meet it: what it prints, what it understands, and its exit status.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 use std::{
     io::{BufRead, BufReader, Write},

@@ -6,7 +6,6 @@ mod view;
 mod window;
 
 use std::{
-    future::Future,
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
@@ -87,12 +86,10 @@ pub(crate) async fn run(options: Options, mut requests: mpsc::Receiver<Request>,
 }
 
 /// The next thing that comes to the room; never, without one.
-fn arrival(room: &mut Option<Box<Room>>) -> impl Future<Output = Arrival> + '_ {
-    async {
-        match room {
-            Some(room) => room.arrival().await,
-            None => std::future::pending().await,
-        }
+async fn arrival(room: &mut Option<Box<Room>>) -> Arrival {
+    match room {
+        Some(room) => room.arrival().await,
+        None => std::future::pending().await,
     }
 }
 
