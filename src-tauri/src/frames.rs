@@ -65,7 +65,6 @@ impl Frames {
             self.alone = self.other.is_none_or(|other| now.saturating_duration_since(other) >= COMPANY);
             return Fate::Taken;
         }
-        self.other = Some(now);
         let backlog = self.tiles.entry(header.tile).or_default();
         if backlog.waiting >= WAITING {
             // Asking now would only bring one more picture for which there is no room.
@@ -76,6 +75,7 @@ impl Frames {
             backlog.useless += 1;
             return if backlog.useless % ASK_AGAIN == 1 { Fate::KeyFrameNeeded } else { Fate::Lost };
         }
+        self.other = Some(now);
         *backlog = Backlog { waiting: backlog.waiting + 1, ..Backlog::default() };
         frame::put(&mut self.message, header, payload);
         Fate::Taken
@@ -212,6 +212,14 @@ mod tests {
         frames.put(header(OWN, true), &[3; 2000], now + COMPANY);
         assert_eq!(bytes(&mut frames)[HEADER_BYTES], 3);
         assert!(frames.take().is_none());
+    }
+
+    #[test]
+    fn a_tile_without_a_picture_is_no_company() {
+        let (mut frames, now) = (broken(), Instant::now() + COMPANY);
+        frames.put(header(1, false), &[1; 2000], now);
+        frames.put(header(OWN, true), &[2; 2000], now);
+        assert_eq!(bytes(&mut frames)[HEADER_BYTES], 2);
     }
 
     #[test]

@@ -80,10 +80,10 @@ impl Shell {
 
     /// Does what the page asks.
     pub(crate) fn command(&self, command: UiCommand) {
-        if command == UiCommand::Start {
+        let start = command == UiCommand::Start;
+        self.client.ui(command);
+        if start {
             self.start();
-        } else {
-            self.client.ui(command);
         }
     }
 

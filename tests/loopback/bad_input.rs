@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use parlor_protocol::{
     LinkKey,
-    headless::HeadlessEvent,
+    headless::{EventLine, HeadlessEvent},
     ui::{DeviceTrouble, Screen, Signaling, UiCommand},
 };
 use parlor_tests::{Peer, Setup, TestServer};
@@ -106,6 +106,11 @@ async fn a_missing_camera_is_said_and_keeps_nobody_out() {
     b.connected(1).await;
     let trouble = a.see("a camera's trouble", |snapshot| snapshot.devices.camera.problem.clone()).await;
     assert_eq!(trouble.code, DeviceTrouble::Missing);
+    // Longer than a picture may be missing: nothing is to happen, so that there is no event to wait for.
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    b.drain();
+    let frozen = |line: &EventLine| matches!(&line.event, HeadlessEvent::SessionState(event) if event.frozen);
+    assert!(!b.log.iter().any(frozen), "{}", b.story());
     a.leave().await;
     b.leave().await;
 }

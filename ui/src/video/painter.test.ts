@@ -55,6 +55,17 @@ describe('the painter', () => {
     expect(painted).toEqual(['self', 'anna']);
   });
 
+  it('paints the others when one cannot be painted', () => {
+    vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    const painter = new Painter();
+    painter.request({ paint: () => { throw new Error('broken'); } }, false);
+    painter.request(named('anna'), false);
+    vi.advanceTimersByTime(16);
+    expect(painted).toEqual(['anna']);
+    vi.advanceTimersByTime(1000);
+    expect(painted).toEqual(['anna']);
+  });
+
   it('does not paint what is gone', () => {
     const [painter, anna] = [new Painter(), named('anna')];
     painter.request(anna, false);

@@ -37,7 +37,14 @@ export class Painter {
     this.#frame = 0;
     clearTimeout(this.#timer);
     this.#timer = 0;
-    for (const picture of this.#waiting) picture.paint();
+    const waiting = [...this.#waiting];
     this.#waiting.clear();
+    for (const picture of waiting) {
+      try {
+        picture.paint();
+      } catch (error) {
+        console.error('a picture could not be painted', error);
+      }
+    }
   }
 }

@@ -127,12 +127,13 @@ impl Client {
         (Self { requests }, outbox)
     }
 
-    /// Does what the window asks, [`UiCommand::Start`] excepted: see [`Client::start`].
+    /// Does what the window asks. [`UiCommand::Start`] waits for a server: see [`Client::start`].
     pub fn ui(&self, command: UiCommand) {
         self.request(owner::Request::Ui(command));
     }
 
-    /// Starts a room on a server and joins it; or says why there is none.
+    /// Starts a room on a server and joins it, or says why there is none; if [`UiCommand::Start`] asked for it and nothing
+    /// else came meanwhile.
     pub fn start(&self, server: Result<Server, Problem>) {
         self.request(owner::Request::Start(server));
     }

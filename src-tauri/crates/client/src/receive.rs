@@ -151,13 +151,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// Starts a receiver; it ends with the media queue of its session.
 pub(crate) fn spawn(setup: Receiving, media: mpsc::Receiver<Media>) -> (JoinHandle<()>, Arc<Shared>) {
     let shared = Arc::new(Shared::default());
-    let now = Instant::now();
     let receiver = Receiver {
         screen: Screen::new(&setup, &shared),
         assembler: Assembler::new(),
         ears: None,
         heard: false,
-        flows: WATCHED.map(|role| Flow { role, last: now, stalled: false }),
+        flows: WATCHED.map(|role| Flow { role, last: None, stalled: false }),
         shared: Arc::clone(&shared),
         setup,
     };
@@ -174,10 +173,10 @@ struct Receiver {
     flows: [Flow; WATCHED.len()],
 }
 
-/// Whether anything comes of a track.
+/// Whether anything comes of a track that has begun: one that never gave anything is not there, rather than stalled.
 struct Flow {
     role: TrackRole,
-    last: Instant,
+    last: Option<Instant>,
     stalled: bool,
 }
 
@@ -223,7 +222,7 @@ impl Receiver {
 
     fn packet(&mut self, role: TrackRole, packet: RtpReceived, at: Instant) {
         if let Some(flow) = self.flows.iter_mut().find(|flow| flow.role == role) {
-            flow.last = at;
+            flow.last = Some(at);
         }
         match role {
             TrackRole::Camera => self.assembler.push(packet, at),
@@ -255,17 +254,15 @@ impl Receiver {
     }
 
     fn flow(&mut self, now: Instant) {
-        let mut changes = Vec::new();
         for flow in &mut self.flows {
-            let since = self.shared.began(flow.role).map_or(flow.last, |began| began.max(flow.last));
-            let stalled = now.saturating_duration_since(since) >= self.setup.stall;
-            if stalled != flow.stalled {
+            let began = self.shared.began(flow.role);
+            let last = flow.last.filter(|last| began.is_none_or(|began| began <= *last));
+            let stalled = last.is_some_and(|last| now.saturating_duration_since(last) >= self.setup.stall);
+            let note = (self.setup.id, Note::Flow { role: flow.role, stalled });
+            // One that finds no room is told at the next look.
+            if stalled != flow.stalled && self.setup.notes.try_send(note).is_ok() {
                 flow.stalled = stalled;
-                changes.push(Note::Flow { role: flow.role, stalled });
             }
-        }
-        for note in changes {
-            self.note(note);
         }
     }
 

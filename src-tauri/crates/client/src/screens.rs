@@ -31,6 +31,11 @@ impl Screens {
         self.screen == Screen::Call
     }
 
+    /// A start was asked for, and neither done nor called off.
+    pub(crate) fn starting(&self) -> bool {
+        matches!(self.screen, Screen::Lobby { busy: true, link: None, .. })
+    }
+
     /// A link was opened from outside: it waits in the lobby, and never takes anybody out of a call.
     pub(crate) fn offer(&mut self, link: String) -> bool {
         if self.in_call() {
@@ -114,6 +119,19 @@ mod tests {
         screens.entered();
         assert!(!screens.offer("parlor://y".into()));
         assert_eq!(screens.screen(), Screen::Call);
+    }
+
+    #[test]
+    fn a_start_is_over_with_the_room_or_without() {
+        let mut screens = Screens::new();
+        assert!(!screens.starting());
+        screens.busy();
+        assert!(screens.starting());
+        screens.entering(link());
+        assert!(!screens.starting());
+        screens.busy();
+        screens.offer("parlor://x".into());
+        assert!(!screens.starting());
     }
 
     #[test]

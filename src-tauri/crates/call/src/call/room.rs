@@ -125,7 +125,7 @@ impl Call {
         let ask_at = now + self.timings.ask_again;
         if self.roster.add(address, early, ask_at) {
             if !early {
-                self.chat.began_later(address.instance);
+                self.chat.listed_later(address.instance);
             }
             let works =
                 |old| self.peers.get(&address.peer).is_some_and(|peer| peer.address == old && peer.is_healthy());
@@ -234,6 +234,10 @@ impl Call {
     }
 
     fn handle_hello(&mut self, from: Address, hello: &Hello, now: Instant) {
+        if self.roster.address(from.peer).is_some_and(|here| here != from) {
+            // An older run that is still heard does not take its place back.
+            return self.drop_one(Why::Stale);
+        }
         let ask_at = now + self.timings.ask_again;
         self.roster.add(from, false, ask_at);
         if !self.roster.contains(from) {

@@ -9,7 +9,7 @@ mod link;
 mod store;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -44,6 +44,8 @@ const MAX_CLOCK_LEAP: u64 = 10_000_000;
 /// How far two clocks that are both right may differ in milliseconds, rounding included: what was written just before we
 /// came is still history.
 const CLOCK_SLACK_MS: u64 = 100;
+/// How wrong a clock may be for what its owner wrote to count as news, if they were listed after we came.
+const MAX_CLOCK_ERROR_MS: u64 = 10 * 60 * 1000;
 /// Runs of which is kept how far they were when we first heard of them.
 const MAX_BEGINNINGS: usize = 512;
 
@@ -61,6 +63,8 @@ pub(crate) struct Chat {
     /// How far each run was when somebody first told us what they have: what lies above was written while we were here,
     /// whatever its author's clock says.
     before: BTreeMap<InstanceId, u32>,
+    /// Runs that were listed after we came. Most of them began then, and some only came back.
+    listed_later: BTreeSet<InstanceId>,
     links: BTreeMap<PeerId, Link>,
     said: u32,
     unread: u32,
@@ -110,6 +114,7 @@ impl Chat {
             came: now,
             store,
             before: BTreeMap::new(),
+            listed_later: BTreeSet::new(),
             links: BTreeMap::new(),
             said: 0,
             unread: 0,
@@ -168,9 +173,11 @@ impl Chat {
         self.store.depart(address);
     }
 
-    /// This run began after we came: nothing of it is history to us.
-    pub(crate) fn began_later(&mut self, instance: InstanceId) {
-        self.note_beginning(instance, 0);
+    /// This run was listed after we came.
+    pub(crate) fn listed_later(&mut self, instance: InstanceId) {
+        if self.listed_later.len() < MAX_BEGINNINGS {
+            self.listed_later.insert(instance);
+        }
     }
 
     /// Says something to all.
@@ -337,8 +344,14 @@ impl Chat {
 
     /// Whether it was written before we came.
     fn is_history(&self, body: &ChatBody) -> bool {
-        let before = self.before.get(&body.id.instance).is_none_or(|before| body.id.n <= *before);
-        before && body.sent_ms < self.came_ms + CLOCK_SLACK_MS
+        let instance = &body.id.instance;
+        let before = self.before.get(instance).is_none_or(|before| body.id.n <= *before);
+        // Who was listed later may have a clock that is slow, or may have been here before and come back.
+        let came_ms = match self.listed_later.contains(instance) {
+            true => self.came_ms.saturating_sub(MAX_CLOCK_ERROR_MS),
+            false => self.came_ms + CLOCK_SLACK_MS,
+        };
+        before && body.sent_ms < came_ms
     }
 
     fn note_beginning(&mut self, instance: InstanceId, n: u32) {

@@ -263,15 +263,26 @@ fn what_is_said_after_one_came_is_news_whatever_the_clocks_say() {
     assert_eq!(heard, [("before", true), ("after", false)]);
 }
 
-#[test]
-fn nothing_of_a_run_that_began_later_is_history() {
+/// What Ben makes of Anna's hello when she was listed after him, and his clock is so far ahead.
+fn heard_of_one_listed_later(ahead_ms: u64) -> bool {
     let mut room = Room::new(2);
     let instance = room.chats[0].me.instance;
-    room.chats[1] = Chat::new(setup(1, 4_600_000), room.now);
-    room.chats[1].began_later(instance);
+    room.chats[1] = Chat::new(setup(1, 1_000_000 + ahead_ms), room.now);
+    room.chats[1].listed_later(instance);
     room.say(0, "hello");
     room.open(0, 1);
-    assert_eq!(room.said[1], [(room.peer(0), "hello".to_owned(), false)]);
+    let [(_, _, history)] = room.said[1][..] else { panic!("{:?}", room.said[1]) };
+    history
+}
+
+#[test]
+fn what_one_says_who_came_later_is_news_although_a_clock_is_wrong() {
+    assert!(!heard_of_one_listed_later(5 * 60 * 1000));
+}
+
+#[test]
+fn what_one_said_long_ago_who_was_only_listed_later_is_history() {
+    assert!(heard_of_one_listed_later(60 * 60 * 1000));
 }
 
 #[test]

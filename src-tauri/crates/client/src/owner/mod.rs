@@ -172,6 +172,8 @@ impl Owner {
             Request::Notice(notice) => self.tell(UiEvent::Notice(notice)),
             Request::OpenLink(link) => self.open_link(link).await,
             Request::Report { code, message } => self.error(code, message),
+            // Whoever pressed Cancel, or opened a link meanwhile, does not want it any more.
+            Request::Start(_) if !self.screens.starting() => {}
             Request::Start(Ok(server)) => self.start(server).await,
             Request::Start(Err(problem)) => {
                 self.give_up().await;

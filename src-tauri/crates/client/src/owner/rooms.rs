@@ -96,7 +96,12 @@ impl Owner {
 
     /// Leaves the room, if there is one.
     pub(super) async fn leave(&mut self) {
-        let Some(room) = &mut self.room else { return };
+        let Some(room) = &mut self.room else {
+            if self.screens.starting() {
+                self.screens.lobby();
+            }
+            return;
+        };
         let others = others(room);
         let goodbyes = room.command(Command::Leave);
         for event in goodbyes {

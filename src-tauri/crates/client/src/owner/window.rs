@@ -64,6 +64,7 @@ impl Owner {
             }
             UiCommand::SetTheme { theme } => self.set_theme(theme),
             // The shell finds a server first.
+            UiCommand::Start if self.screens.in_call() => {}
             UiCommand::Start => self.screens.busy(),
             UiCommand::TileReports { reports } => self.reports(&reports),
         }

@@ -45,6 +45,7 @@ pub(crate) struct Found {
 
 /// The device with this id, or the default one.
 pub(crate) fn find(host: &Host, direction: Direction, wanted: Option<&str>) -> Result<Found, Fault> {
+    keep_quiet();
     let noun = direction.noun();
     let Some(wanted) = wanted else {
         let device = match direction {
@@ -79,6 +80,19 @@ pub(crate) fn config(
     Ok((StreamConfig { channels: default.channels(), sample_rate: rate, buffer_size }, default.sample_format()))
 }
 
+/// Keeps the sound system, on this thread, from writing to standard error what it looks for in vain: it comes back as errors.
+/// Called again it forgets what was kept back.
+#[cfg(target_os = "linux")]
+pub(crate) fn keep_quiet() {
+    if let Err(error) = alsa::Output::local_error_handler() {
+        tracing::debug!(%error, "the sound system is not quiet");
+    }
+}
+
+/// Elsewhere it is quiet by itself.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn keep_quiet() {}
+
 /// What an error of the sound system means to people.
 #[allow(clippy::wildcard_enum_match_arm, reason = "cpal may add kinds, and all others are failures")]
 pub(crate) fn fault(error: &cpal::Error) -> Fault {
@@ -97,6 +111,7 @@ pub(crate) fn is_fatal(error: &cpal::Error) -> bool {
 }
 
 fn list(direction: Direction) -> Vec<(String, String)> {
+    keep_quiet();
     let Ok(devices) = devices(&cpal::default_host(), direction) else { return Vec::new() };
     let mut ids = BTreeSet::new();
     let mut names: BTreeMap<String, u32> = BTreeMap::new();
