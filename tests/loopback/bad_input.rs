@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use parlor_protocol::{
-    LinkKey,
+    LinkKey, RoomLink,
     headless::{EventLine, HeadlessEvent},
     ui::{DeviceTrouble, Screen, Signaling, UiCommand},
 };
@@ -16,6 +16,13 @@ fn problem(screen: &Screen) -> Option<(String, bool)> {
     }
 }
 
+/// A link to a server that is not there yet, and where it is to be: a port taken for a moment, then free.
+fn dead_link() -> (SocketAddr, RoomLink) {
+    let address = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap().local_addr().unwrap();
+    let (authority, room) = (address.to_string(), "late".parse().unwrap());
+    (address, RoomLink { authority, room, plain: true, key: LinkKey([7; 16]) })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_link_is_said_and_changes_nothing() {
     let mut a = Peer::start(Setup::silent("Anna"));
@@ -26,14 +33,7 @@ async fn a_malformed_link_is_said_and_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_comes_up_late_is_joined_when_it_does() {
-    // A port that nobody has: taken for a moment, then free.
-    let address = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap().local_addr().unwrap();
-    let link = parlor_protocol::RoomLink {
-        authority: address.to_string(),
-        room: "late".parse().unwrap(),
-        plain: true,
-        key: LinkKey([7; 16]),
-    };
+    let (address, link) = dead_link();
     let mut a = Peer::join(Setup::silent("Anna"), &link);
     let (code, busy) = a.see("a problem", |snapshot| problem(&snapshot.screen)).await;
     assert_eq!((code.as_str(), busy), ("connection-refused", true));
@@ -49,13 +49,7 @@ async fn a_server_that_comes_up_late_is_joined_when_it_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_link_ends_the_wait_for_a_server() {
-    let address = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap().local_addr().unwrap();
-    let link = parlor_protocol::RoomLink {
-        authority: address.to_string(),
-        room: "late".parse().unwrap(),
-        plain: true,
-        key: LinkKey([7; 16]),
-    };
+    let (address, link) = dead_link();
     let mut a = Peer::join(Setup::silent("Anna"), &link);
     a.wait("signaling-down", |event| matches!(event, HeadlessEvent::SignalingDown { .. }).then_some(())).await;
     let mut other = link.clone();

@@ -214,6 +214,24 @@ async fn who_is_too_fast_is_told_once_and_may_go_on_later() {
 }
 
 #[tokio::test]
+async fn who_is_too_fast_is_heard_to_leave() {
+    let limits = Limits { messages_per_second: 1, burst: 5, ..Limits::default() };
+    let server = server_with(Config { limits, ..Config::default() }).await;
+    let mut ben = Client::inside(server.address(), 2).await;
+    let mut ann = Client::inside(server.address(), 1).await;
+    for n in 0..50 {
+        ann.say(&ToServer::Ping { n }).await;
+    }
+    ann.say(&ToServer::Leave).await;
+    let reason = loop {
+        if let ToClient::PeerLeft { reason, .. } = ben.next().await {
+            break reason;
+        }
+    };
+    assert_eq!(reason, LeaveReason::Left);
+}
+
+#[tokio::test]
 async fn who_says_nothing_is_let_go() {
     let limits = Limits { idle_seconds: 1, ..Limits::default() };
     let server = server_with(Config { limits, ..Config::default() }).await;

@@ -102,13 +102,18 @@ fn events_of_a_session_that_is_gone_are_dropped() {
     assert!(bench.outputs.is_empty());
 }
 
+/// Another run of somebody, for each number.
+fn run(n: u16) -> InstanceId {
+    let [high, low] = n.to_be_bytes();
+    InstanceId([0xf0, high, low, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1])
+}
+
 #[test]
 fn hundreds_who_come_and_go_in_silence_take_nobodys_place_in_the_chat() {
     let mut bench = Bench::lesser();
     bench.up(false);
     for n in 0..600u16 {
-        let [high, low] = n.to_be_bytes();
-        bench.other.instance = InstanceId([0xf0, high, low, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+        bench.other.instance = run(n);
         bench.joined();
         bench.hello();
         bench.message(PeerBody::Bye { generation: 0 });
@@ -123,8 +128,7 @@ fn hundreds_whom_only_the_server_names_take_no_place_in_the_chat() {
     let mut bench = Bench::lesser();
     bench.up(false);
     for n in 0..600u16 {
-        let [high, low] = n.to_be_bytes();
-        bench.other.instance = InstanceId([0xf0, high, low, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+        bench.other.instance = run(n);
         bench.joined();
     }
     assert_eq!(bench.call.chat_runs(), 1);

@@ -1,5 +1,7 @@
 //! One room from joining to leaving: the core, its sessions, its signaling, and the queues between them.
 
+mod figures;
+
 use std::{
     collections::BTreeMap,
     net::IpAddr,
@@ -14,11 +16,10 @@ use parlor_call::{
 use parlor_engine::{EngineError, IceTimings, Session, SessionCommand, SessionEvent, SessionOptions};
 use parlor_protocol::{
     InstanceId, PeerId, RoomLink,
-    headless::{SendStats, SessionStats, VideoOutStats},
     media::{MediaState, TrackRole},
     session::{Cause, SessionState},
     signal::IceServer,
-    ui::{PeerLevel, Settings, Tile},
+    ui::{Settings, Tile},
 };
 use parlor_signaling::{Credentials, Signaling, SignalingEvent, WebsocketDriver};
 use tokio::{
@@ -42,8 +43,6 @@ const SIGNALING_EVENTS: usize = 256;
 const NOTES: usize = 256;
 /// How long all sessions together may take to close: their peers have been told before.
 const CLOSE_WITHIN: Duration = Duration::from_millis(300);
-/// From here on somebody is talking, on the scale of the level meters.
-const SPEAKING_LEVEL: f32 = 0.3;
 
 /// What a room is made with.
 pub(crate) struct Setup<'a> {
@@ -246,40 +245,6 @@ impl Room {
         for live in self.sessions.values().filter(|live| Some(live.peer) == peer) {
             ask_for_key_frame(&live.session);
         }
-    }
-
-    /// The narrowest path's estimate in bits a second, and the worst loss, 0 to 1.
-    pub(crate) fn paths(&self) -> Option<(u64, f32)> {
-        let estimate = self.sessions.values().map(|live| live.estimate).filter(|estimate| *estimate > 0).min()?;
-        let loss = self.sessions.values().map(|live| live.loss).fold(0.0, f32::max);
-        Some((estimate, loss))
-    }
-
-    pub(crate) fn levels(&self) -> Vec<PeerLevel> {
-        let level = |live: &Live| {
-            let level = live.shared.level();
-            PeerLevel { peer: live.peer, level, speaking: level >= SPEAKING_LEVEL }
-        };
-        self.sessions.values().map(level).collect()
-    }
-
-    pub(crate) fn stats(&self, video_out: &VideoOutStats, now: Instant) -> Vec<SessionStats> {
-        let tiles = self.call.tiles();
-        let state = |peer| tiles.iter().find(|tile| tile.peer == peer).map(|tile| tile.state);
-        let figures = |live: &Live| {
-            let engine = live.session.stats();
-            SessionStats {
-                peer: live.peer,
-                state: state(live.peer).unwrap_or(SessionState::Closed),
-                rtt_ms: (engine.rtt_ms > 0.0).then_some(engine.rtt_ms),
-                pair: (!engine.pair.is_empty()).then(|| engine.pair.clone()),
-                send: SendStats { bitrate: engine.bitrate, estimate: engine.estimate, loss: engine.loss.into() },
-                video_out: video_out.clone(),
-                video_in: live.shared.video(now),
-                audio_in: live.shared.audio(),
-            }
-        };
-        self.sessions.values().map(figures).collect()
     }
 
     /// Ends signaling and all sessions; the core has said its goodbyes before.
