@@ -20,6 +20,7 @@ mod negotiate;
 pub mod netem;
 mod options;
 mod outbound;
+mod roam;
 mod runtime;
 mod sdp;
 mod session;
@@ -39,6 +40,7 @@ pub use self::{
     inbound::Media,
     message::{SessionCommand, SessionEvent},
     options::{IceTimings, Rates, SessionOptions},
+    roam::Network,
     session::{RtpSender, Session},
     stats::EngineStats,
 };

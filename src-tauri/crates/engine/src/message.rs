@@ -10,6 +10,8 @@ use parlor_protocol::{
     signal::IceServer,
 };
 
+use crate::roam::Network;
+
 /// An instruction. Instructions are carried out one after another, in the order they were given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionCommand {
@@ -58,6 +60,9 @@ pub enum SessionCommand {
         /// The message.
         data: Bytes,
     },
+    /// The network is another one: take the session to an address that works, without a restart. Answered by
+    /// [`SessionEvent::Roamed`], within a second or so.
+    Roam(Network),
     /// Ask the other side for a key frame.
     RequestKeyFrame {
         /// The remote track.
@@ -119,6 +124,11 @@ pub enum SessionEvent {
     SendRefused {
         /// The channel.
         label: String,
+    },
+    /// Whether the other side is reached as the network is now.
+    Roamed {
+        /// It answers. False also where a path cannot be taken along: one through a server, or over TCP.
+        reached: bool,
     },
     /// Media of this role came for the first time.
     TrackStarted {

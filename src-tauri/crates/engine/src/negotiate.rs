@@ -21,6 +21,7 @@ use webrtc::{
 
 use crate::{
     error::EngineError,
+    roam::Credentials,
     sdp::{self, Line, Parsed},
 };
 
@@ -150,6 +151,13 @@ impl Negotiation {
             }
         }
         None
+    }
+
+    /// What both sides prove themselves with in the generation that was agreed on last; `None` while none was.
+    pub(crate) async fn credentials(&self, pc: &dyn PeerConnection) -> Option<Credentials> {
+        let local = pc.current_local_description().await?;
+        let remote = pc.current_remote_description().await?;
+        Some(Credentials { local: sdp::secret(&local.sdp)?, remote: sdp::secret(&remote.sdp)? })
     }
 
     /// Payload types of the tracks that may be sent now.

@@ -1,4 +1,4 @@
-//! A bad network for tests: loss, delay, reordering and blackouts between a session and its real sockets.
+//! A bad network for tests: loss, delay, reordering, blackouts and a NAT that forgets, between a session and its sockets.
 //!
 //! Owns: a [`Runtime`] whose UDP sockets treat every datagram as the current [`Impairment`] says, from a seed. It can be
 //! changed while sessions run. Refuses: bandwidth; what leaves, leaves at once or after its delay. It is part of the crate,
@@ -13,7 +13,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -55,6 +55,7 @@ struct State {
     random: Mutex<StdRng>,
     outgoing: Mutex<Impairment>,
     blackhole: AtomicBool,
+    mapping: AtomicU64,
     sent: AtomicU64,
     lost: AtomicU64,
 }
@@ -66,6 +67,7 @@ impl Netem {
             random: Mutex::new(StdRng::seed_from_u64(seed)),
             outgoing: Mutex::new(Impairment::default()),
             blackhole: AtomicBool::new(false),
+            mapping: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             lost: AtomicU64::new(0),
         }))
@@ -84,6 +86,11 @@ impl Netem {
     /// From now on, nothing leaves and nothing comes; or everything does again.
     pub fn blackhole(&self, on: bool) {
         self.0.blackhole.store(on, Relaxed);
+    }
+
+    /// From now on, everything leaves from another port, and what comes to the old one is lost: as when a NAT forgets.
+    pub fn remap(&self) {
+        self.0.mapping.fetch_add(1, Relaxed);
     }
 
     /// What was done so far.
@@ -119,10 +126,13 @@ impl Runtime for Impaired {
     }
 
     fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        let address = socket.local_addr()?;
         let inner = self.inner.wrap_udp_socket(socket)?;
         let (late, queue) = mpsc::channel(IN_FLIGHT);
-        tokio::spawn(deliver(Arc::clone(&inner), queue));
-        Ok(Arc::new(Socket { inner, state: Arc::clone(&self.state), late }))
+        let outside =
+            Arc::new(Mutex::new(Outside { socket: inner, mapping: self.state.mapping.load(Relaxed), reader: None }));
+        tokio::spawn(deliver(Arc::clone(&outside), queue));
+        Ok(Arc::new(Socket { address, outside, state: Arc::clone(&self.state), late }))
     }
 
     forward_runtime!();
@@ -130,21 +140,52 @@ impl Runtime for Impaired {
 
 #[derive(Debug)]
 struct Socket {
-    inner: Arc<dyn AsyncUdpSocket>,
+    address: SocketAddr,
+    outside: Arc<Mutex<Outside>>,
     state: Arc<State>,
     late: mpsc::Sender<Late>,
 }
 
+/// What others see of a socket.
+#[derive(Debug)]
+struct Outside {
+    socket: Arc<dyn AsyncUdpSocket>,
+    mapping: u64,
+    reader: Option<Waker>,
+}
+
+impl Socket {
+    /// The socket that others see now.
+    fn outside(&self) -> MutexGuard<'_, Outside> {
+        let mut outside = lock(&self.outside);
+        let mapping = self.state.mapping.load(Relaxed);
+        if outside.mapping != mapping
+            && let Ok(fresh) = another(self.address)
+        {
+            (outside.socket, outside.mapping) = (fresh, mapping);
+            outside.reader.take().into_iter().for_each(Waker::wake);
+        }
+        outside
+    }
+}
+
+/// A socket at the same address, with another port.
+fn another(address: SocketAddr) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+    let socket = UdpSocket::bind(SocketAddr::new(address.ip(), 0))?;
+    socket.set_nonblocking(true)?;
+    TokioRuntime.wrap_udp_socket(socket)
+}
+
 impl AsyncUdpSocket for Socket {
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr()
+        Ok(self.address)
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         let size = transmit.contents.len();
         match self.state.fate() {
             None => Poll::Ready(Ok(size)),
-            Some(Duration::ZERO) => self.inner.poll_send(cx, transmit),
+            Some(Duration::ZERO) => self.outside().socket.poll_send(cx, transmit),
             Some(delay) => {
                 let due = Instant::now() + delay;
                 let late = Late { due, to: transmit.destination, data: transmit.contents.to_vec() };
@@ -162,8 +203,12 @@ impl AsyncUdpSocket for Socket {
         bufs: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
+        let mut outside = self.outside();
         loop {
-            let received = self.inner.poll_recv(cx, bufs, meta);
+            let received = outside.socket.poll_recv(cx, bufs, meta);
+            if received.is_pending() {
+                outside.reader = Some(cx.waker().clone());
+            }
             let swallowed = self.state.blackhole.load(Relaxed) && matches!(received, Poll::Ready(Ok(_)));
             if !swallowed {
                 return received;
@@ -172,7 +217,7 @@ impl AsyncUdpSocket for Socket {
     }
 
     fn max_gro_segments(&self) -> usize {
-        self.inner.max_gro_segments()
+        lock(&self.outside).socket.max_gro_segments()
     }
 }
 
@@ -197,7 +242,7 @@ impl PartialOrd for Late {
 }
 
 /// Sends what is due, until the socket is gone.
-async fn deliver(socket: Arc<dyn AsyncUdpSocket>, mut queue: mpsc::Receiver<Late>) {
+async fn deliver(outside: Arc<Mutex<Outside>>, mut queue: mpsc::Receiver<Late>) {
     let mut waiting: BinaryHeap<Reverse<Late>> = BinaryHeap::new();
     loop {
         let due = waiting.peek().map(|Reverse(late)| late.due);
@@ -208,6 +253,7 @@ async fn deliver(socket: Arc<dyn AsyncUdpSocket>, mut queue: mpsc::Receiver<Late
             },
             () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                 if let Some(Reverse(late)) = waiting.pop() {
+                    let socket = Arc::clone(&lock(&outside).socket);
                     socket.send_to(&late.data, late.to).await.ok();
                 }
             }

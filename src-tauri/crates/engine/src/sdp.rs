@@ -9,7 +9,7 @@ use parlor_protocol::negotiation::{Description, DescriptionKind};
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use webrtc::peer_connection::RTCSessionDescription;
 
-use crate::error::EngineError;
+use crate::{error::EngineError, roam::Secret};
 
 /// Bytes in a description; a call with four tracks needs a tenth.
 const MAX_BYTES: usize = 64 * 1024;
@@ -92,6 +92,12 @@ pub(crate) fn parse(description: &Description) -> Result<Parsed, EngineError> {
 /// The user fragment of a description of our own.
 pub(crate) fn ufrag(sdp: &str) -> String {
     sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap_or_default().trim().to_owned()
+}
+
+/// The name and password of a description's ICE generation.
+pub(crate) fn secret(sdp: &str) -> Option<Secret> {
+    let value = |name| sdp.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned());
+    Some(Secret { ufrag: value("a=ice-ufrag:")?, pwd: value("a=ice-pwd:")? })
 }
 
 /// The mid of a description's first m-line.

@@ -31,6 +31,7 @@ use crate::{
     negotiate::Negotiation,
     options::SessionOptions,
     outbound::{Outbound, Pump},
+    roam::{Network, Roam},
     stats::{EngineStats, Meter},
     supervise::{Gone, Supervised},
 };
@@ -84,6 +85,9 @@ struct Live {
     channels: Channels,
     remote: BTreeMap<TrackRole, Arc<dyn TrackRemote>>,
     readers: Vec<JoinHandle<()>>,
+    roam: Roam,
+    /// An attempt to follow the network, under way or over.
+    roaming: Option<JoinHandle<()>>,
     meter: Meter,
     ticks: u32,
     told: Option<(u64, Duration, f32)>,
@@ -107,7 +111,15 @@ impl Task {
             outbound,
         } = self;
         let inner = options.runtime.clone().unwrap_or_else(|| Arc::new(TokioRuntime));
-        let (runtime, gone) = Supervised::new(inner);
+        let roam = match Roam::new(inner) {
+            Ok(roam) => roam,
+            Err(error) => {
+                tracing::error!(session = id, %error, "the stack has no cryptography");
+                events.send((id, SessionEvent::Dead { cause: Cause::Internal })).await.ok();
+                return;
+            }
+        };
+        let (runtime, gone) = Supervised::new(roam.runtime());
         let handler = Arc::new(Handler(inbox.clone()));
         let pc = match Box::pin(connection::connect(&options, runtime, handler, &shared)).await {
             Ok(pc) => pc,
@@ -134,6 +146,8 @@ impl Task {
             channels: Channels::default(),
             remote: BTreeMap::new(),
             readers: vec![pump],
+            roam,
+            roaming: None,
             meter: Meter::default(),
             ticks: 0,
             told: None,
@@ -220,6 +234,10 @@ impl Live {
                 }
                 Ok(())
             }
+            SessionCommand::Roam(network) => {
+                self.follow(network);
+                Ok(())
+            }
             SessionCommand::Close => Err(End::Closed),
         }
     }
@@ -254,6 +272,7 @@ impl Live {
             }
             Notice::Track(track) => self.track(track).await,
             Notice::KeyFrame(role) => self.emit(SessionEvent::KeyFrameRequested { role }).await,
+            Notice::Roamed(reached) => self.emit(SessionEvent::Roamed { reached }).await,
         }
     }
 
@@ -294,6 +313,7 @@ impl Live {
         op: u64,
         result: Result<Option<parlor_protocol::negotiation::Description>, EngineError>,
     ) -> Result<(), End> {
+        self.roam.agree(bounded(self.negotiation.credentials(self.pc.as_ref())).await?);
         let types = bounded(self.negotiation.payload_types()).await?;
         for role in TrackRole::ALL {
             self.outbound.set_payload_type(role, types.get(&role).copied());
@@ -307,6 +327,18 @@ impl Live {
             }
         };
         self.emit(event).await
+    }
+
+    /// Follows the network in the background. An attempt that is still under way is about a network that is gone.
+    fn follow(&mut self, network: Network) {
+        let (roam, inbox, rtt) = (self.roam.clone(), self.inbox.clone(), self.shared.rtt());
+        let attempt = tokio::spawn(async move {
+            let reached = roam.follow(&network, rtt).await;
+            inbox.post(Notice::Roamed(reached));
+        });
+        if let Some(before) = self.roaming.replace(attempt) {
+            before.abort();
+        }
     }
 
     async fn drain(&mut self) -> Result<(), End> {
@@ -343,7 +375,7 @@ impl Live {
     async fn close(mut self, end: End) {
         self.outbound.set_flowing(false);
         self.channels.stop();
-        self.readers.iter().for_each(JoinHandle::abort);
+        self.readers.iter().chain(&self.roaming).for_each(JoinHandle::abort);
         // Dropped without this, the connection would keep its task and its sockets for ever.
         if tokio::time::timeout(STUCK, self.pc.close()).await.is_err() {
             tracing::warn!(session = self.id, "the connection does not close");

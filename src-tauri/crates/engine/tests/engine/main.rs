@@ -10,3 +10,4 @@ mod media;
 mod negotiation;
 mod pair;
 mod path;
+mod roam;

@@ -1,0 +1,227 @@
+//! Keeps a session on its path when addresses change under it, without ICE noticing.
+//!
+//! The stack's ICE never follows a selected pair to another address: a NAT that maps anew, or a machine that changes
+//! networks, costs a restart, which needs signaling and drops the path first. Here the sockets see to it. The stack goes on
+//! with the addresses that it knows; a check with the session's own ICE password, from another address, proves that the
+//! other side is there now, and everything between the two is exchanged with that address from then on.
+//!
+//! Owns: the sockets of a session, where they really are, where the other side really is. Refuses: gathering, pairs, whether
+//! to restart. A path that goes through a TURN server or TCP is left alone: the server knows its client by its address.
+
+mod check;
+mod path;
+mod socket;
+
+use std::{
+    collections::BTreeSet,
+    io,
+    net::{IpAddr, SocketAddr, UdpSocket},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use rtc::crypto::{CryptoError, RTCCrypto, RTCCryptoProvider, default_provider};
+use tokio::time::{Instant, sleep_until};
+use webrtc::runtime::{AsyncUdpSocket, JoinHandle, Runtime};
+
+use self::socket::{Moved, Socket};
+use crate::runtime::{Pending, forward_runtime};
+
+pub(crate) use check::{Credentials, Secret};
+
+/// The first two checks of an attempt; each further one waits twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(40);
+/// The longest pause between two checks of an attempt.
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+/// Round trips that an attempt may take, and how long beside: two checks may be lost.
+const ROUND_TRIPS: u32 = 2;
+const PATIENCE: Duration = Duration::from_millis(160);
+/// The longest that an attempt may take, however long the path: an ICE restart waits for it.
+const LONGEST: Duration = Duration::from_secs(1);
+/// How long an attempt whose old address is gone goes on by itself when it was given up on: it has nothing to lose.
+const PERSIST: Duration = Duration::from_secs(30);
+
+/// The network as it is now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Network {
+    /// Addresses of this machine that reach others.
+    pub addresses: BTreeSet<IpAddr>,
+    /// Those of them that the system would use now, one for each family where there is a route.
+    pub preferred: BTreeSet<IpAddr>,
+}
+
+/// A session's sockets. Clones are the same session's.
+#[derive(Debug, Clone)]
+pub(crate) struct Roam(Arc<State>);
+
+struct State {
+    inner: Arc<dyn Runtime>,
+    keys: Arc<Keys>,
+    sockets: Mutex<Vec<Weak<Socket>>>,
+    attempts: AtomicU64,
+    moves: AtomicU64,
+}
+
+/// What proves who is who.
+pub(crate) struct Keys {
+    provider: Arc<dyn RTCCryptoProvider>,
+    credentials: Mutex<Option<Arc<Credentials>>>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Roam").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys")
+    }
+}
+
+impl Keys {
+    fn credentials(&self) -> Option<Arc<Credentials>> {
+        lock(&self.credentials).clone()
+    }
+
+    fn crypto(&self) -> &dyn RTCCrypto {
+        self.provider.crypto()
+    }
+}
+
+impl Roam {
+    /// For a session whose sockets are made by `inner`.
+    ///
+    /// # Errors
+    ///
+    /// The stack was built without cryptography.
+    pub(crate) fn new(inner: Arc<dyn Runtime>) -> Result<Self, CryptoError> {
+        let keys = Arc::new(Keys { provider: default_provider()?, credentials: Mutex::default() });
+        let (sockets, attempts, moves) = Default::default();
+        Ok(Self(Arc::new(State { inner, keys, sockets, attempts, moves })))
+    }
+
+    /// For the connection.
+    pub(crate) fn runtime(&self) -> Arc<dyn Runtime> {
+        Arc::new(Roaming { inner: Arc::clone(&self.0.inner), state: Arc::clone(&self.0) })
+    }
+
+    /// The two sides agreed on this ICE generation.
+    pub(crate) fn agree(&self, credentials: Option<Credentials>) {
+        *lock(&self.0.keys.credentials) = credentials.map(Arc::new);
+    }
+
+    /// How often the session moved to another address of this machine.
+    pub(crate) fn moves(&self) -> u64 {
+        self.0.moves.load(Relaxed)
+    }
+
+    /// The network is another one: takes the session to an address that works. Whether the other side answers there; false
+    /// after two round trips or so, or at once where a path cannot be moved.
+    pub(crate) async fn follow(&self, network: &Network, rtt: Duration) -> bool {
+        let Some(socket) = self.in_use() else { return false };
+        let Some(remote) = socket.remote() else { return false };
+        let family = |address: &&IpAddr| address.is_ipv4() == remote.is_ipv4();
+        let Some(best) = network.preferred.iter().find(family).or_else(|| network.addresses.iter().find(family)) else {
+            return false;
+        };
+        let current = socket.current();
+        let Ok(here) = current.local_addr().map(|address| address.ip()) else { return false };
+        let deadline = Instant::now() + (rtt * ROUND_TRIPS + PATIENCE).min(LONGEST);
+        if here == *best {
+            return self.ask(&socket, &current, None, deadline).await;
+        }
+        let Ok(fresh) = self.bind(*best) else { return false };
+        socket.listen(Arc::clone(&fresh));
+        let number = self.0.moves.fetch_add(1, Relaxed) + 1;
+        if network.addresses.contains(&here) {
+            // The old address is still there: it goes on until the new one has shown that it works.
+            if !self.ask(&socket, &fresh, None, deadline).await {
+                socket.forget_newest();
+                return self.ask(&socket, &current, None, Instant::now() + (rtt * ROUND_TRIPS + PATIENCE)).await;
+            }
+            socket.send_by_newest(Moved::Session);
+            return self.ask(&socket, &fresh, Some(number), Instant::now() + (rtt * ROUND_TRIPS + PATIENCE)).await;
+        }
+        socket.send_by_newest(Moved::All);
+        let answered = self.ask(&socket, &fresh, Some(number), deadline).await;
+        if !answered {
+            let (roam, socket) = (self.clone(), Arc::downgrade(&socket));
+            tokio::spawn(async move { roam.persist(socket, fresh, number).await });
+        }
+        answered
+    }
+
+    /// Asks on where an attempt was given up, until the session has other sockets or moves again.
+    async fn persist(&self, socket: Weak<Socket>, by: Arc<dyn AsyncUdpSocket>, number: u64) {
+        let end = Instant::now() + PERSIST;
+        while Instant::now() < end && self.moves() == number {
+            let Some(socket) = socket.upgrade() else { return };
+            if self.ask(&socket, &by, Some(number), Instant::now() + LONGEST).await {
+                return;
+            }
+        }
+    }
+
+    /// Sends checks until one is answered. Whether one was.
+    async fn ask(&self, socket: &Socket, by: &Arc<dyn AsyncUdpSocket>, moved: Option<u64>, deadline: Instant) -> bool {
+        let attempt = self.0.attempts.fetch_add(1, Relaxed) + 1;
+        let mut answered = socket.answered();
+        let mut pause = FIRST_PAUSE;
+        while Instant::now() < deadline {
+            let Some((to, check)) = socket.check(attempt, moved) else { return false };
+            // One that cannot be sent is as good as lost.
+            by.send_to(&check, to).await.ok();
+            tokio::select! {
+                seen = answered.wait_for(|newest| *newest >= attempt) => return seen.is_ok(),
+                () = sleep_until((Instant::now() + pause).min(deadline)) => {}
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        false
+    }
+
+    /// The socket that media goes by.
+    fn in_use(&self) -> Option<Arc<Socket>> {
+        let sockets: Vec<_> = lock(&self.0.sockets).iter().filter_map(Weak::upgrade).collect();
+        sockets.into_iter().filter(|socket| socket.media_at().is_some()).max_by_key(|socket| socket.media_at())
+    }
+
+    fn bind(&self, address: IpAddr) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        let socket = UdpSocket::bind(SocketAddr::new(address, 0))?;
+        socket.set_nonblocking(true)?;
+        self.0.inner.wrap_udp_socket(socket)
+    }
+}
+
+/// The runtime that makes these sockets.
+#[derive(Debug)]
+struct Roaming {
+    inner: Arc<dyn Runtime>,
+    state: Arc<State>,
+}
+
+impl Runtime for Roaming {
+    fn spawn(&self, future: Pending<'static, ()>) -> Box<dyn JoinHandle> {
+        self.inner.spawn(future)
+    }
+
+    fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        let inner = self.inner.wrap_udp_socket(socket)?;
+        let socket = Arc::new(Socket::new(inner, Arc::clone(&self.state.keys)));
+        let mut sockets = lock(&self.state.sockets);
+        sockets.retain(|socket| socket.strong_count() > 0);
+        sockets.push(Arc::downgrade(&socket));
+        Ok(socket)
+    }
+
+    forward_runtime!();
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

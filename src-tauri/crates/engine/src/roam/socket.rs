@@ -1,0 +1,322 @@
+//! A UDP socket that the stack knows by one address for as long as it lives, wherever it really is.
+
+use std::{
+    io::{self, ErrorKind, IoSliceMut},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use rtc::stun::message::TransactionId;
+use tokio::sync::watch;
+use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
+
+use super::{
+    Keys,
+    check::{self, Kind, Template},
+    path::Path,
+};
+
+/// Sockets that were moved away from and are still read: what is on its way to them is not lost.
+const KEPT: usize = 2;
+/// Errors of a socket one after another, until it is taken for broken: an address that goes gives a few.
+const MAX_ERRORS: u32 = 64;
+/// Checks of our own that may be unanswered.
+const MAX_OUT: usize = 16;
+/// How often a path that fell silent under us is asked.
+const NUDGE_EVERY: Duration = Duration::from_millis(100);
+/// How often at most: then the stack's own checks are enough.
+const NUDGES: u32 = 10;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Socket {
+    /// What the stack knows.
+    inner: Arc<dyn AsyncUdpSocket>,
+    keys: Arc<Keys>,
+    state: Mutex<State>,
+    answered: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    path: Path,
+    /// Where it moved to, newest last.
+    others: Vec<Arc<dyn AsyncUdpSocket>>,
+    /// What is sent goes by the newest of them.
+    moved: Moved,
+    reader: Option<Waker>,
+    template: Option<Template>,
+    /// Checks of our own, and which attempt they belong to.
+    out: Vec<(TransactionId, u64)>,
+    media_at: Option<Instant>,
+    relayed: bool,
+    nudged: Option<Instant>,
+    nudges: u32,
+    errors: u32,
+}
+
+/// What is sent by the newest socket.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Moved {
+    /// Nothing: it is only read.
+    #[default]
+    Not,
+    /// What goes to the other side; a server may still know the old address.
+    Session,
+    /// Everything: the old address is gone.
+    All,
+}
+
+impl Socket {
+    pub(super) fn new(inner: Arc<dyn AsyncUdpSocket>, keys: Arc<Keys>) -> Self {
+        Self { inner, keys, state: Mutex::default(), answered: watch::Sender::new(0) }
+    }
+
+    /// When media was last sent by it.
+    pub(super) fn media_at(&self) -> Option<Instant> {
+        self.state().media_at
+    }
+
+    /// Where media goes; `None` where no pair is selected or a TURN server passes it on.
+    pub(super) fn remote(&self) -> Option<SocketAddr> {
+        let state = self.state();
+        state.path.remote().filter(|_| !state.relayed)
+    }
+
+    /// The socket that carries the session now.
+    pub(super) fn current(&self) -> Arc<dyn AsyncUdpSocket> {
+        let state = self.state();
+        let moved = state.others.last().filter(|_| state.moved != Moved::Not);
+        Arc::clone(moved.unwrap_or(&self.inner))
+    }
+
+    /// Reads this socket too from now on.
+    pub(super) fn listen(&self, other: Arc<dyn AsyncUdpSocket>) {
+        let mut state = self.state();
+        if state.others.len() > KEPT {
+            state.others.remove(0);
+        }
+        state.others.push(other);
+        // Whoever waits to read has asked the other sockets only.
+        if let Some(reader) = state.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// Sends by the newest socket from now on.
+    pub(super) fn send_by_newest(&self, what: Moved) {
+        self.state().moved = what;
+    }
+
+    /// Gives up the newest socket, which was only read.
+    pub(super) fn forget_newest(&self) {
+        let mut state = self.state();
+        if state.moved == Moved::Not {
+            state.others.pop();
+        }
+    }
+
+    /// A check for this attempt, and where it goes. `None` while nothing is known to make it from.
+    pub(super) fn check(&self, attempt: u64, moved: Option<u64>) -> Option<(SocketAddr, Vec<u8>)> {
+        self.state().check(&self.keys, attempt, moved)
+    }
+
+    /// Attempts that were answered: the number of the newest.
+    pub(super) fn answered(&self) -> watch::Receiver<u64> {
+        self.answered.subscribe()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at what came, and tells the stack whom it is from. True where it is not for the stack.
+    fn arrived(&self, state: &mut State, datagram: &[u8], meta: &mut RecvMeta, now: Instant) -> bool {
+        let stride = meta.stride.clamp(1, datagram.len().max(1));
+        let mut mine = false;
+        let mut from = meta.addr;
+        for part in datagram.chunks(stride) {
+            match check::kind(part) {
+                Kind::Request => {
+                    let keys = self.keys.credentials();
+                    let proof =
+                        keys.and_then(|credentials| check::prove_request(part, &credentials, self.keys.crypto()));
+                    from = match proof {
+                        Some(proof) => state.path.proven(meta.addr, proof, now),
+                        None => state.path.heard(meta.addr, now),
+                    };
+                }
+                Kind::Success => {
+                    mine = self.answer(state, part);
+                    from = state.path.heard(meta.addr, now);
+                }
+                Kind::Other | Kind::Media => from = state.path.heard(meta.addr, now),
+            }
+        }
+        meta.addr = from;
+        state.errors = 0;
+        if !state.path.is_silent(now) {
+            state.nudges = 0;
+        }
+        mine && datagram.len() == stride
+    }
+
+    /// Whether this answers a check of our own.
+    fn answer(&self, state: &mut State, part: &[u8]) -> bool {
+        let transaction = check::transaction(part);
+        let Some(at) = state.out.iter().position(|(out, _)| Some(*out) == transaction) else { return false };
+        let proven = self
+            .keys
+            .credentials()
+            .and_then(|credentials| check::prove_success(part, &credentials, self.keys.crypto()));
+        if proven.is_some() {
+            let (_, attempt) = state.out.remove(at);
+            self.answered.send_if_modified(|newest| {
+                let news = attempt > *newest;
+                *newest = attempt.max(*newest);
+                news
+            });
+        }
+        true
+    }
+}
+
+impl State {
+    fn check(&mut self, keys: &Keys, attempt: u64, moved: Option<u64>) -> Option<(SocketAddr, Vec<u8>)> {
+        let credentials = keys.credentials()?;
+        let remote = self.path.remote()?;
+        let (transaction, check) = self.template.as_ref()?.check(&credentials, moved, keys.crypto())?;
+        if self.out.len() == MAX_OUT {
+            self.out.remove(0);
+        }
+        self.out.push((transaction, attempt));
+        Some((self.path.place(remote), check))
+    }
+
+    /// The stack sends something: learns of the path, and gives the place that it goes to and the socket's number.
+    fn route(&mut self, transmit: &Transmit<'_>, now: Instant) -> (SocketAddr, Option<usize>) {
+        match check::kind(transmit.contents) {
+            Kind::Media => {
+                self.path.select(transmit.destination, now);
+                self.media_at = Some(now);
+                self.relayed = false;
+            }
+            Kind::Other if check::is_relayed(transmit.contents) => self.relayed = true,
+            Kind::Request if self.path.remote() == Some(transmit.destination) && self.template.is_none() => {
+                self.template = Template::read(transmit.contents);
+            }
+            Kind::Request | Kind::Success | Kind::Other => {}
+        }
+        let to = self.path.place(transmit.destination);
+        let ours = match self.moved {
+            Moved::Not => false,
+            Moved::Session => self.path.remote() == Some(transmit.destination),
+            Moved::All => true,
+        };
+        (to, self.others.len().checked_sub(1).filter(|_| ours))
+    }
+
+    /// Whether to ask, now, whether the path is still there: it was steady, and nothing comes while we send.
+    fn nudge(&mut self, now: Instant) -> bool {
+        let due = self.nudged.is_none_or(|at| now.saturating_duration_since(at) >= NUDGE_EVERY);
+        if !due || self.nudges == NUDGES || !self.path.is_silent(now) {
+            return false;
+        }
+        self.nudged = Some(now);
+        self.nudges += 1;
+        true
+    }
+}
+
+impl AsyncUdpSocket for Socket {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        let size = transmit.contents.len();
+        let now = Instant::now();
+        let (to, other, socket, nudge) = {
+            let mut state = self.state();
+            let (to, other) = state.route(transmit, now);
+            let socket = other.and_then(|at| state.others.get(at)).unwrap_or(&self.inner);
+            let socket = Arc::clone(socket);
+            let asks = state.media_at == Some(now) && state.nudge(now);
+            (to, other, socket, asks.then(|| state.check(&self.keys, 0, None)).flatten())
+        };
+        let same_family =
+            |socket: &dyn AsyncUdpSocket| socket.local_addr().is_ok_and(|address| address.is_ipv4() == to.is_ipv4());
+        let socket = if other.is_some() && !same_family(socket.as_ref()) { &self.inner } else { &socket };
+        if let Some((place, check)) = nudge {
+            let check = Transmit { destination: place, ecn: None, contents: &check, segment_size: None, src_ip: None };
+            // One that finds no room is made up for by the next.
+            let _lost = socket.poll_send(cx, &check);
+        }
+        let moved = Transmit {
+            destination: to,
+            ecn: transmit.ecn,
+            contents: transmit.contents,
+            segment_size: transmit.segment_size,
+            src_ip: transmit.src_ip,
+        };
+        match socket.poll_send(cx, &moved) {
+            // An address or a route that is gone loses datagrams, as a bad path does: ICE finds out.
+            Poll::Ready(Err(error)) if error.kind() != ErrorKind::WouldBlock => {
+                tracing::trace!(%error, "a datagram was not sent");
+                Poll::Ready(Ok(size))
+            }
+            sent => sent,
+        }
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.state();
+        loop {
+            let mut ready = None;
+            for socket in state.others.iter().rev().chain([&self.inner]) {
+                if let Poll::Ready(received) = socket.poll_recv(cx, bufs, meta) {
+                    ready = Some(received);
+                    break;
+                }
+            }
+            match ready {
+                None => {
+                    state.reader = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+                Some(Err(error)) => {
+                    state.errors += 1;
+                    if state.errors > MAX_ERRORS {
+                        return Poll::Ready(Err(error));
+                    }
+                    tracing::trace!(%error, "a socket could not be read");
+                }
+                Some(Ok(count)) => {
+                    let now = Instant::now();
+                    let mut mine = false;
+                    for (buffer, meta) in bufs.iter().zip(meta.iter_mut()).take(count) {
+                        mine = self.arrived(&mut state, &buffer[..meta.len.min(buffer.len())], meta, now);
+                    }
+                    if !(mine && count == 1) {
+                        return Poll::Ready(Ok(count));
+                    }
+                }
+            }
+        }
+    }
+
+    fn max_gso_segments(&self) -> usize {
+        self.inner.max_gso_segments()
+    }
+
+    fn max_gro_segments(&self) -> usize {
+        self.inner.max_gro_segments()
+    }
+}

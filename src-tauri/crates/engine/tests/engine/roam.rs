@@ -1,0 +1,174 @@
+//! Addresses that change under a session.
+
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+use parlor_engine::{Network, SessionCommand, SessionEvent, netem::Impairment};
+use parlor_protocol::{SessionState, media::TrackRole};
+
+use crate::pair::{Pair, Who, packet};
+
+/// One round trip between the two.
+const ROUND_TRIP: Duration = Duration::from_millis(40);
+
+/// Two who talk all the time, and how long each last waited for the other's voice.
+struct Talk {
+    pair: Pair,
+    voices: Vec<tokio::task::JoinHandle<()>>,
+    heard: [(usize, Instant); 2],
+    gap: [Duration; 2],
+}
+
+impl Talk {
+    async fn begin() -> Self {
+        let mut pair = Pair::connected().await;
+        let far = Impairment { delay: ROUND_TRIP / 2, ..Impairment::default() };
+        pair.a.netem.outgoing(far);
+        pair.b.netem.outgoing(far);
+        let voices = [pair.a.session.sender(), pair.b.session.sender()].map(|sender| {
+            tokio::spawn(async move {
+                let mut tick = tokio::time::interval(Duration::from_millis(20));
+                for n in 0.. {
+                    tick.tick().await;
+                    sender.send_rtp(TrackRole::Microphone, packet(TrackRole::Microphone, n));
+                }
+            })
+        });
+        let now = Instant::now();
+        let mut talk = Self { pair, voices: voices.into(), heard: [(0, now); 2], gap: [Duration::ZERO; 2] };
+        talk.on_for(Duration::from_millis(1200)).await;
+        assert!(talk.heard.iter().all(|(count, _)| *count > 30), "{:?}", talk.heard);
+        talk.gap = [Duration::ZERO; 2];
+        talk
+    }
+
+    async fn on_for(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.pair.run_for(Duration::from_millis(5)).await;
+            let now = Instant::now();
+            for (at, side) in [&self.pair.a, &self.pair.b].into_iter().enumerate() {
+                let count = side.received(TrackRole::Microphone);
+                let (before, since) = self.heard[at];
+                if count > before {
+                    self.gap[at] = self.gap[at].max(now - since);
+                    self.heard[at] = (count, now);
+                }
+            }
+        }
+        let now = Instant::now();
+        for (at, (_, since)) in self.heard.into_iter().enumerate() {
+            self.gap[at] = self.gap[at].max(now - since);
+        }
+    }
+
+    /// No session noticed anything.
+    fn assert_undisturbed(&self) {
+        for side in [&self.pair.a, &self.pair.b] {
+            let after = side.seen.iter().skip_while(|event| **event != connected()).skip(1);
+            let states: Vec<_> = after.filter(|event| matches!(event, SessionEvent::Connection(_))).collect();
+            assert!(states.is_empty(), "{states:?}");
+        }
+    }
+
+    async fn end(self) {
+        self.voices.iter().for_each(tokio::task::JoinHandle::abort);
+        self.pair.close().await;
+    }
+}
+
+fn connected() -> SessionEvent {
+    SessionEvent::Connection(SessionState::Connected)
+}
+
+fn network(addresses: &[&str], preferred: &str) -> Network {
+    let parse = |address: &&str| address.parse::<IpAddr>().unwrap();
+    Network { addresses: addresses.iter().map(parse).collect(), preferred: [parse(&preferred)].into() }
+}
+
+fn roamed(pair: &Pair) -> Vec<bool> {
+    let reached = |event: &SessionEvent| match event {
+        SessionEvent::Roamed { reached } => Some(*reached),
+        _ => None,
+    };
+    pair.a.seen.iter().filter_map(reached).collect()
+}
+
+#[tokio::test]
+async fn a_session_moves_to_another_address_when_its_own_is_gone() {
+    let mut talk = Talk::begin().await;
+    talk.pair.a.command(SessionCommand::Roam(network(&["127.0.0.2"], "127.0.0.2")));
+    talk.on_for(Duration::from_secs(1)).await;
+    println!("longest pause at A {:?}, at B {:?}", talk.gap[0], talk.gap[1]);
+    assert_eq!(roamed(&talk.pair), [true]);
+    assert!(talk.gap.iter().all(|gap| *gap < Duration::from_millis(200)), "{:?}", talk.gap);
+    talk.pair.a.command(SessionCommand::Roam(network(&["127.0.0.3"], "127.0.0.3")));
+    talk.on_for(Duration::from_secs(1)).await;
+    assert_eq!(roamed(&talk.pair), [true, true]);
+    talk.on_for(Duration::from_secs(4)).await;
+    talk.assert_undisturbed();
+    talk.end().await;
+}
+
+#[tokio::test]
+async fn a_better_address_is_taken_only_when_it_works() {
+    let mut talk = Talk::begin().await;
+    // Documentation addresses (RFC 5737) are nobody's: nothing can be bound to one.
+    talk.pair.a.command(SessionCommand::Roam(network(&["127.0.0.1", "192.0.2.1"], "192.0.2.1")));
+    talk.on_for(Duration::from_millis(300)).await;
+    assert_eq!(roamed(&talk.pair), [false]);
+    talk.pair.a.command(SessionCommand::Roam(network(&["127.0.0.1", "127.0.0.2"], "127.0.0.2")));
+    talk.on_for(Duration::from_secs(1)).await;
+    assert_eq!(roamed(&talk.pair), [false, true]);
+    assert!(talk.gap.iter().all(|gap| *gap < Duration::from_millis(150)), "{:?}", talk.gap);
+    talk.assert_undisturbed();
+    talk.end().await;
+}
+
+#[tokio::test]
+async fn a_nat_that_maps_anew_costs_one_keepalive_and_a_round_trip() {
+    let mut talk = Talk::begin().await;
+    for _ in 0..3 {
+        talk.pair.a.netem.remap();
+        talk.on_for(Duration::from_secs(1)).await;
+    }
+    println!("longest pause at A {:?}, at B {:?}", talk.gap[0], talk.gap[1]);
+    // On a quiet machine: 200 ms, a round trip and 60 ms.
+    assert!(talk.gap.iter().all(|gap| *gap < Duration::from_millis(450)), "{:?}", talk.gap);
+    talk.on_for(Duration::from_secs(4)).await;
+    talk.assert_undisturbed();
+    talk.end().await;
+}
+
+#[tokio::test]
+async fn nobody_is_reached_on_a_dead_path_and_it_is_said_in_time() {
+    let mut talk = Talk::begin().await;
+    talk.pair.b.netem.blackhole(true);
+    let start = Instant::now();
+    talk.pair.a.command(SessionCommand::Roam(network(&["127.0.0.2"], "127.0.0.2")));
+    talk.pair.until("it is said", |pair| !roamed(pair).is_empty()).await;
+    assert_eq!(roamed(&talk.pair), [false]);
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    // It goes on asking by itself: the path may be slow to come.
+    talk.pair.b.netem.blackhole(false);
+    let before = talk.pair.b.received(TrackRole::Microphone);
+    talk.pair.until("B hears A again", |pair| pair.b.received(TrackRole::Microphone) > before + 20).await;
+    talk.end().await;
+}
+
+#[tokio::test]
+async fn a_session_that_moved_can_restart() {
+    let mut talk = Talk::begin().await;
+    talk.pair.a.command(SessionCommand::Roam(network(&["127.0.0.2"], "127.0.0.2")));
+    talk.on_for(Duration::from_millis(500)).await;
+    talk.pair.negotiate(Who::A, true).await;
+    let before = talk.pair.b.received(TrackRole::Microphone);
+    talk.pair.until("B hears A again", |pair| pair.b.received(TrackRole::Microphone) > before + 20).await;
+    talk.pair.a.netem.remap();
+    talk.on_for(Duration::from_secs(1)).await;
+    let before = talk.pair.b.received(TrackRole::Microphone);
+    talk.pair.until("B hears A after the NAT", |pair| pair.b.received(TrackRole::Microphone) > before + 20).await;
+    talk.end().await;
+}
