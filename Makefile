@@ -6,10 +6,11 @@ SHELL := bash
 .NOTPARALLEL:
 
 TAURI_DRIVER := 2.1.0
+TARPAULIN := 0.37.5
 
 ui_sources := $(shell find ui -path ui/node_modules -prune -o -path ui/dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: run test demo lint bench deb types binaries libraries tools driver rig
+.PHONY: run test demo lint bench bench-faults deb coverage types binaries libraries tools driver rig
 
 ## Opens the window. `make run ARGS='LINK'` offers a room link in it.
 run: libraries ui/dist/index.html binaries
@@ -38,9 +39,20 @@ types:
 bench: tools ui/dist/index.html tests/browser/node_modules/.package-lock.json
 	benches/run.sh
 
+## What faults of the network cost, beside Chromium: needs root. `make bench-faults ARGS='--runs 3 --only change,rebinding'`;
+## `ARGS=--list` names all.
+bench-faults: tools ui/dist/index.html tests/browser/node_modules/.package-lock.json rig
+	benches/faults/run.sh $(ARGS)
+
 ## The Debian package, in target/release/bundle/deb.
 deb: libraries ui/dist/index.html
 	scripts/deb.sh
+
+## How many lines of the core its own tests run; fails under 95 %. Fewer seeds than `make test` has: the rest repeats lines.
+coverage: target/tools/bin/cargo-tarpaulin
+	PARLOR_SIM_RUNS=12 CARGO_PROFILE_DEV_OPT_LEVEL=0 target/tools/bin/cargo-tarpaulin tarpaulin -p parlor-call --lib \
+	    --engine ptrace --timeout 900 --target-dir target/coverage --out Stdout --fail-under 95 \
+	    --include-files 'src-tauri/crates/call/src/*' --exclude-files '*/tests/*' '*/tests.rs' '*/sim/*'
 
 # All of them in one build: the features of a dependency are the sum over what is built together, and a different
 # sum would compile it again.
@@ -59,6 +71,9 @@ driver: target/tools/bin/tauri-driver
 target/tools/bin/tauri-driver:
 	scripts/install.sh demo
 	cargo install tauri-driver --version $(TAURI_DRIVER) --locked --root target/tools
+
+target/tools/bin/cargo-tarpaulin:
+	cargo install cargo-tarpaulin --version $(TARPAULIN) --locked --root target/tools
 
 ui/dist/index.html: ui/node_modules/.package-lock.json $(ui_sources)
 	cd ui && npm run build

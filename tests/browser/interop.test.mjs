@@ -87,6 +87,20 @@ describe('a browser and parlor-peer', () => {
     });
   }
 
+  for (const browserOffers of [true, false]) {
+    test(`have the same words to compare when the browser ${browserOffers ? 'offers' : 'answers'}`, async (t) => {
+      const { browser, headless, headlessId } = await call(t, { browserOffers });
+      const { words } = await browser.log.wait('verification-words', ({ peer }) => peer === headlessId);
+      assert.ok(words.length === 4 && words.every((word) => /^[a-z]{4,8}$/.test(word)), words.join());
+      const theirs = await headless.log.wait('verification-words', ({ peer }) => peer === browser.id);
+      assert.deepEqual(theirs.words, words);
+      const restarts = await browser.call('negotiated', headlessId);
+      await browser.call('restart', headlessId);
+      await until('for the restart', () => browser.call('negotiated', headlessId), ({ answers }) => answers > restarts.answers);
+      assert.equal(browser.log.lines.filter(({ event }) => event.startsWith('verification-')).length, 1);
+    });
+  }
+
   test('hand on what was said before the other came', async (t) => {
     const { link, browser, headless, headlessId } = await call(t);
     await browser.call('say', 'one');

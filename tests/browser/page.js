@@ -8,6 +8,7 @@ import * as link from './peer/link.js';
 import { kindOf } from './peer/negotiator.js';
 import * as seal from './peer/seal.js';
 import { Signaling } from './peer/signaling.js';
+import * as verification from './peer/verification.js';
 
 const SIZE = { width: 320, height: 180 };
 const FPS = 15;
@@ -132,6 +133,8 @@ class Ear {
 }
 
 const senses = new Map();
+/** How many offers have crossed, by peer. */
+const crossings = new Map();
 
 function sense(kind, peer, role) {
   const track = globalThis.peer.track(peer, role);
@@ -154,7 +157,7 @@ function where({ lesserThan, greaterThan }) {
   return (id) => (lesserThan === undefined || id < lesserThan) && (greaterThan === undefined || id > greaterThan);
 }
 
-Object.assign(globalThis, { bytes, identity, link, seal });
+Object.assign(globalThis, { bytes, identity, link, seal, verification });
 
 globalThis.parlor = {
   /** Joins; `send` gives what to send at first, by role, as `source` has it. */
@@ -182,6 +185,27 @@ globalThis.parlor = {
   mute: (role, muted) => globalThis.peer.mute(role, muted),
   send: (role, value) => globalThis.peer.send(role, source(role, value)),
   restart: (peer) => globalThis.peer.session(peer).restart(),
+  /** The next offer of the other side will find one of ours on its way; `crossed` tells when it has. */
+  cross(peer) {
+    const session = globalThis.peer.session(peer);
+    const { pc, rewrite } = session;
+    session.rewrite = async (body, way) => {
+      if (way === 'in' && body.kind === 'offer' && pc.signalingState === 'stable') {
+        session.rewrite = rewrite;
+        const offered = new Promise((resolve) => pc.addEventListener('signalingstatechange', resolve, { once: true }));
+        pc.dispatchEvent(new Event('negotiationneeded'));
+        await offered;
+        if (pc.signalingState === 'have-local-offer') crossings.set(peer, (crossings.get(peer) ?? 0) + 1);
+      }
+      return rewrite(body, way);
+    };
+  },
+  /** How many offers have crossed, and whether nothing is being negotiated. */
+  crossed(peer) {
+    const { pc } = globalThis.peer.session(peer);
+    const settled = pc.signalingState === 'stable' && pc.connectionState === 'connected';
+    return { crossings: crossings.get(peer) ?? 0, settled, ufrags: globalThis.parlor.ufrags(peer) };
+  },
   look: (peer, role) => sense(Eye, peer, role)?.look() ?? null,
   listen: (peer, role) => sense(Ear, peer, role)?.listen() ?? null,
   generation: (peer) => globalThis.peer.session(peer).generation,

@@ -16,7 +16,8 @@ const LEAVE_MS = 300;
 /**
  * Every event is an object {t (ms), event, …}: `joined` {peer}, `signaling-up`, `signaling-down`, `signaling-error`
  * {code}, `hello` {peer, hello}, `session-state` {peer, state}, `peer-connect` {peer}, `peer-disconnect` {peer, reason},
- * `media-state` {peer, media, name}, `chat` {peer, id, text, fill}, `unreadable` {peer, code}.
+ * `media-state` {peer, media, name},
+ * `verification-words` {peer, words}, `verification-mismatch` {peer}, `chat` {peer, id, text, fill}, `unreadable` {peer, code}.
  */
 export class Peer {
   #signaling;
@@ -141,7 +142,7 @@ export class Peer {
       case 'peer-joined': return this.#greet(this.#listed(detail.member));
       case 'peer-left': return this.#gone(detail);
       case 'peer-back': return this.#back(detail.address);
-      case 'message': return this.#message(detail.from, detail.message);
+      case 'message': return this.#message(detail);
       case 'unreadable': return this.#emit('unreadable', { peer: detail.from.peer, code: detail.code });
       default: throw new Error(`an event without meaning: ${event}`);
     }
@@ -157,11 +158,14 @@ export class Peer {
     for (const session of this.#sessions()) if (session.pc.connectionState === 'disconnected') session.restart();
   }
 
-  /** The server says that somebody is in the room. Its word alone ends no session that works: a new run is only noted. */
+  /** The server says that somebody is in the room. Its word alone ends no session: a new run is only noted. */
   #listed(address) {
     const known = this.#others.get(address.peer);
-    const works = known?.session?.pc.connectionState === 'connected';
-    if (!works || known.address.instance === address.instance) return this.#meet(address);
+    const held = known?.session !== undefined && !known.session.closed;
+    if (!held || known.address.instance === address.instance) {
+      if (known) delete known.newer;
+      return this.#meet(address);
+    }
     known.newer = address;
     known.session.hint(true);
     return { address };
@@ -172,12 +176,14 @@ export class Peer {
     const known = this.#others.get(address.peer);
     if (known?.address.instance === address.instance) return known;
     known?.session?.close('replaced');
-    const other = { address, generation: 0, greeted: false, parted: false, gone: false, told: performance.now(), session: undefined };
+    const other = { address, generation: 0, greeted: false, answered: false, parted: false, gone: false, told: performance.now(), session: undefined };
     this.#others.set(address.peer, other);
     return other;
   }
 
+  /** Says who we are to them alone: only that shows that we are there. */
   #greet(other) {
+    other.answered = true;
     other.told = performance.now();
     this.#signaling.send(other.address, this.#hello());
   }
@@ -214,6 +220,8 @@ export class Peer {
     other.generation = generation;
     other.session = new Session({
       address, generation, lines, rewrite,
+      me: { peer: this.id, instance: this.instance },
+      room: this.#options.room,
       first: this.id < address.peer,
       tracks: this.#tracks,
       iceServers: this.#iceServers,
@@ -234,6 +242,8 @@ export class Peer {
         session.connected = true;
         return this.#emit('peer-connect', { peer });
       case 'media-state': return this.#emit('media-state', { peer, ...detail });
+      case 'words': return this.#emit('verification-words', { peer, ...detail });
+      case 'mismatch': return this.#emit('verification-mismatch', { peer });
       case 'chat-open': return session.sayChat(this.#chat.have());
       case 'chat': return this.#chat.receive(peer, detail.wire, (answer) => session.sayChat(answer));
       case 'closed':
@@ -253,22 +263,28 @@ export class Peer {
   }
 
   #back(address) {
-    const other = this.#meet(address);
+    const other = this.#listed(address);
     other.gone = false;
     other.session?.hint(false);
     this.#greet(other);
   }
 
-  #message(from, message) {
+  #message({ from, broadcast, message }) {
     const noted = this.#others.get(from.peer);
-    const other = noted?.newer?.instance === from.instance ? this.#meet(from) : noted;
+    const newer = noted?.newer?.instance === from.instance;
+    // What was said to everybody may be a recording: a new run is there when it says something to us alone.
+    if (newer && (broadcast || message.type === 'bye')) {
+      if (message.type === 'hello') this.#greet({ address: from });
+      return;
+    }
+    const other = newer ? this.#meet(from) : noted;
     if (other?.address.instance !== from.instance || other.parted) return;
     const session = other.session;
     switch (message.type) {
       case 'hello':
         this.#emit('hello', { peer: from.peer, hello: message });
-        // A second one says that ours was lost.
-        if (other.greeted && performance.now() - other.told > ASK_MS) this.#greet(other);
+        // A second one says that ours was lost; one to us alone asks whether we are there.
+        if ((!broadcast && !other.answered) || (other.greeted && performance.now() - other.told > ASK_MS)) this.#greet(other);
         this.#greeted(other);
         return;
       case 'bye':

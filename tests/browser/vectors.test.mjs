@@ -101,4 +101,26 @@ describe('the test vectors, in a browser', () => {
     assert.equal(await check(body.replace('"clock":7', '"clock":8')), false);
     assert.equal(key, vectors.ann.public_key_hex);
   });
+
+  test('two shares give the words', async () => {
+    const { generation, ann, ben, words } = vectors.verification;
+    const found = await tab.evaluate(async ([room, generation, ...sides]) => {
+      const whole = sides.map(({ sdp, nonce_hex, ...who }) => ({
+        ...who, certificate: verification.fingerprint(sdp), nonce: bytes.unhex(nonce_hex, 32),
+      }));
+      const shares = await Promise.all(whole.map((side) => verification.share(room, generation, side)));
+      const commitments = await Promise.all(shares.map(async (share) => bytes.hex(await bytes.sha256(share))));
+      return { commitments, words: await verification.wordsOf(room, generation, ...whole) };
+    }, [vectors.room, generation, ...[['ben', ben], ['ann', ann]].map(([who, side]) => ({
+      peer: vectors[who].peer_id_hex, instance: vectors[who].instance_hex, sdp: side.sdp, nonce_hex: side.nonce_hex,
+    }))]);
+    assert.deepEqual(found, { commitments: [ben.commitment_hex, ann.commitment_hex], words });
+  });
+
+  test('a description that is not clear about its certificate has none', async () => {
+    const line = (hash, pairs) => `a=fingerprint:${hash} ${Array(pairs).fill('AB').join(':')}\r\n`;
+    const read = (sdp) => tab.evaluate((sdp) => verification.fingerprint(sdp)?.length ?? null, sdp);
+    assert.equal(await read(`${line('sha-256', 32)}m=audio 9\r\n${line('SHA-256', 32)}`), 32);
+    for (const sdp of ['v=0\r\n', line('sha-512', 64), line('sha-256', 31), line('sha-256', 32) + line('sha-1', 20)]) assert.equal(await read(sdp), null, sdp);
+  });
 });

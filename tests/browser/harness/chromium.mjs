@@ -11,7 +11,9 @@ import { chromium } from 'playwright-core';
 import { Log } from './log.mjs';
 
 const folder = fileURLToPath(new URL('..', import.meta.url));
-const types = { '.html': 'text/html', '.js': 'text/javascript' };
+const types = { '.html': 'text/html', '.js': 'text/javascript', '.txt': 'text/plain' };
+/** What the page has from elsewhere. */
+const elsewhere = { '/words.txt': fileURLToPath(new URL('../../../src-tauri/crates/call/src/trust/words.txt', import.meta.url)) };
 
 const args = [
   '--allow-loopback-in-peer-connection',
@@ -108,7 +110,7 @@ async function servePages() {
     const type = types[extname(path)];
     try {
       if (type === undefined || path.includes('..')) throw new Error('not a page');
-      const body = await readFile(join(folder, path));
+      const body = await readFile(elsewhere[path] ?? join(folder, path));
       response.writeHead(200, { 'content-type': type }).end(body);
     } catch {
       response.writeHead(404).end();

@@ -1,6 +1,7 @@
 // Our end of the connection to one run of one remote peer: one RTCPeerConnection, never reused for another.
 
 import { Negotiator, ufragOf } from './negotiator.js';
+import { Verification, fingerprint } from './verification.js';
 
 const PING_MS = 500;
 /** How old a pong may be for `ctrl` to count as a working path. */
@@ -17,8 +18,8 @@ const CONNECT_MS = 20_000;
 const MAX_BYTES = 64 * 1024;
 
 /**
- * Events: `state` {state}, `open` {} once `ctrl` is open, `media-state` {media, name}, `chat-open` {}, `chat` {wire},
- * `closed` {reason}: `left`, `lost`, `connect-timeout` or `replaced`.
+ * Events: `state` {state}, `open` {} once `ctrl` is open, `media-state` {media, name}, `words` {words} to compare or
+ * `mismatch` {}, `chat-open` {}, `chat` {wire}, `closed` {reason}: `left`, `lost`, `connect-timeout` or `replaced`.
  */
 export class Session {
   #signal;
@@ -26,6 +27,9 @@ export class Session {
   #announce;
   #ctrl;
   #chat;
+  /** None before `ctrl` is open, and where the certificates are not clear. */
+  #verification;
+  #who;
   #sequence = 0;
   #seen = new Set();
   /** The sequence of the last offer that we made, and of the one that we answer. */
@@ -51,6 +55,7 @@ export class Session {
   negotiated = { offers: 0, answers: 0 };
 
   /**
+   * @param me  our own address
    * @param first  this side makes first offers: its peer id is the lesser
    * @param lines  the roles to offer m-lines for, when first
    * @param tracks  what to send, by role; shared with the room
@@ -58,8 +63,9 @@ export class Session {
    * @param signal  sends a negotiation step through the server
    * @param rewrite  changes a step on its way out or in, or drops it by giving null; for tests of bad networks
    */
-  constructor({ address, generation, first, lines, tracks, iceServers, announce, signal, rewrite, emit }) {
+  constructor({ me, room, address, generation, first, lines, tracks, iceServers, announce, signal, rewrite, emit }) {
     Object.assign(this, { address, generation, first });
+    this.#who = { me, room };
     this.#signal = signal;
     this.#announce = announce;
     this.#emit = emit;
@@ -152,6 +158,7 @@ export class Session {
   #opened() {
     this.#said = [];
     this.#introduce();
+    this.#verify();
     this.#emit('open', {});
     this.#chatOpened();
     this.#ping(0);
@@ -159,6 +166,21 @@ export class Session {
 
   #introduce() {
     this.say({ type: 'media-state', ...this.#announce() });
+  }
+
+  #verify() {
+    const { me, room } = this.#who;
+    const [ours, theirs] = [this.pc.localDescription, this.pc.remoteDescription].map((description) => fingerprint(description?.sdp ?? ''));
+    if (ours === null || theirs === null) return;
+    this.#verification = new Verification({
+      room,
+      generation: this.generation,
+      mine: { ...me, certificate: ours },
+      theirs: { ...this.address, certificate: theirs },
+      say: (message) => this.say(message),
+      emit: this.#emit,
+    });
+    this.#verification.begin();
   }
 
   /** The chat begins when the other side knows who we are. */
@@ -179,6 +201,8 @@ export class Session {
         if (message.generation === this.generation) this.receive(message, 'ctrl');
         return undefined;
       case 'ping': return this.say({ type: 'pong', n: message.n });
+      case 'verify-commit':
+      case 'verify-reveal': return this.#verification?.receive(message);
       case 'pong':
         this.#pong = performance.now();
         return undefined;

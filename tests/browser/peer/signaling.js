@@ -13,7 +13,8 @@ const FATAL = ['bad-signature', 'replaced', 'room-full', 'unsupported-version'];
 
 /**
  * Events: `up` {welcome}, `down` {}, `error` {code, message}, `peer-joined` {member}, `peer-left` {address, reason},
- * `peer-back` {address}, `message` {from, message}, `unreadable` {from, code}. Messages come in the order they were sent.
+ * `peer-back` {address}, `message` {from, broadcast, message}, `unreadable` {from, code}. Messages come in the order they
+ * were sent.
  */
 export class Signaling {
   #url;
@@ -126,11 +127,12 @@ export class Signaling {
     for (const [to, body] of this.#waiting.splice(0)) this.send(to, body);
   }
 
-  async #open({ from, broadcast, data }) {
+  async #open({ from, broadcast: said, data }) {
+    const broadcast = said === true;
     try {
-      const message = await this.#opener.open(from, broadcast === true, unbase64(data));
+      const message = await this.#opener.open(from, broadcast, unbase64(data));
       if (message.v > VERSION) this.send(from, { type: 'unsupported', highest: VERSION });
-      else this.#emit('message', { from, message });
+      else this.#emit('message', { from, broadcast, message });
     } catch (error) {
       this.#emit('unreadable', { from, code: error instanceof OpenError ? error.code : 'form' });
     }

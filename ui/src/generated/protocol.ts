@@ -1,9 +1,51 @@
 // Made from the Rust types by `make types`. Do not edit.
 
 /**
+ * One end of a pair.
+ */
+export type Candidate = { 
+/**
+ * `host`, `srflx`, `prflx` or `relay` (RFC 8445 §5.1.1).
+ */
+kind: string, 
+/**
+ * `udp` or `tcp`.
+ */
+protocol: string, 
+/**
+ * How the relay is reached: `udp`, `tcp` or `tls`.
+ */
+relay_protocol: string | null, 
+/**
+ * `ADDRESS:PORT`, where known; without the port and mostly without the address where addresses are hidden.
+ */
+address: string | null, 
+/**
+ * What our end goes through: `wifi`, `cable` or `tunnel`, where known.
+ */
+link: string | null, };
+
+/**
+ * How many candidates of a kind there are.
+ */
+export type CandidateCount = { 
+/**
+ * Ours; the other side's otherwise.
+ */
+local: boolean, 
+/**
+ * As in [`Candidate::kind`].
+ */
+kind: string, 
+/**
+ * How many.
+ */
+count: number, };
+
+/**
  * Why a session is where it is.
  */
-export type Cause = "connect-timeout" | "internal" | "left" | "network-lost" | "negotiation-failed" | "overloaded" | "peer-left" | "peer-lost" | "replaced";
+export type Cause = "connect-timeout" | "internal" | "left" | "network-lost" | "negotiation-failed" | "no-relay" | "overloaded" | "peer-left" | "peer-lost" | "replaced";
 
 /**
  * The chat.
@@ -126,6 +168,127 @@ microphone: Picker,
 speaker: Picker, };
 
 /**
+ * Everything, at one moment.
+ */
+export type Diagnostics = { 
+/**
+ * Parlor's version.
+ */
+version: string, 
+/**
+ * Operating system and processor, such as `linux x86_64`.
+ */
+system: string, 
+/**
+ * When this was made, in milliseconds since the client started: other times are on the same scale.
+ */
+now: number, 
+/**
+ * Where the log is, with `~` for the person's own folder; `None` where none is written.
+ */
+log: string | null, 
+/**
+ * Addresses are written out. They are hidden otherwise: `192.168.x.x`.
+ */
+addresses: boolean, 
+/**
+ * The room, while there is one.
+ */
+room: RoomDiagnostics | null, 
+/**
+ * The same of the machine and the room in words, for people.
+ */
+facts: Array<Fact>, };
+
+/**
+ * Messages of others that were thrown away since the call began, by reason.
+ */
+export type DroppedMessages = { 
+/**
+ * More than a peer may send.
+ */
+flood: number, 
+/**
+ * Signed by another key than they claim.
+ */
+forged: number, 
+/**
+ * Not what the protocol says.
+ */
+malformed: number, 
+/**
+ * Larger than allowed.
+ */
+oversized: number, 
+/**
+ * Of sessions and runs that are over.
+ */
+stale: number, 
+/**
+ * On channels that nobody here knows.
+ */
+unknown: number, };
+
+/**
+ * One row of a report.
+ */
+export type Fact = { 
+/**
+ * What it is about.
+ */
+name: string, 
+/**
+ * How it is.
+ */
+value: string, };
+
+/**
+ * What happened to one person's tile.
+ */
+export type History = { 
+/**
+ * When they were met.
+ */
+since: number, 
+/**
+ * Sessions that were made, the present one included.
+ */
+sessions: number, 
+/**
+ * ICE restarts in all of them, by either side (RFC 8445 §9).
+ */
+restarts: number, 
+/**
+ * Times that a session which had been connected was not, one that lasts included.
+ */
+gaps: number, 
+/**
+ * The longest of them in milliseconds.
+ */
+longest_gap_ms: number, 
+/**
+ * All of them together in milliseconds.
+ */
+gap_ms: number, };
+
+/**
+ * A STUN or TURN server, in the shape of `RTCIceServer` (W3C WebRTC §4.2.2).
+ */
+export type IceServer = { 
+/**
+ * `stun:`, `turn:` or `turns:` addresses (RFC 7064, RFC 7065).
+ */
+urls: Array<string>, 
+/**
+ * For TURN.
+ */
+username?: string, 
+/**
+ * For TURN; never logged.
+ */
+credential?: string, };
+
+/**
  * One run of a peer's client, drawn at random. The newest of a peer wins.
  */
 export type InstanceId = string;
@@ -218,6 +381,68 @@ text: string,
  * About whom.
  */
 peer: PeerId | null, };
+
+/**
+ * A pair of candidates.
+ */
+export type Pair = { 
+/**
+ * Ours.
+ */
+local: Candidate, 
+/**
+ * Theirs.
+ */
+remote: Candidate, };
+
+/**
+ * One other person.
+ */
+export type PeerDiagnostics = { 
+/**
+ * Who.
+ */
+peer: PeerId, 
+/**
+ * Number of the tile, by which they are named in reports.
+ */
+tile: number, 
+/**
+ * The session's state.
+ */
+state: SessionState, 
+/**
+ * When it came to that state.
+ */
+since: number, 
+/**
+ * Why there is trouble.
+ */
+cause: Cause | null, 
+/**
+ * Attempt at recovery, counted from 1; 0 when none is under way.
+ */
+attempt: number, 
+/**
+ * Media stopped although the path still looks alive.
+ */
+frozen: boolean, 
+/**
+ * What happened so far.
+ */
+history: History, 
+/**
+ * What lies below the session, while there is one.
+ */
+transport: Transport | null, 
+/**
+ * The same in words, for people.
+ */
+facts: Array<Fact>, 
+/**
+ * The rest, for those who know what the words mean.
+ */
+technical: Array<Fact>, };
 
 /**
  * A peer: the first 16 bytes of SHA-256 of its Ed25519 public key. The lesser of two makes the first offer.
@@ -316,6 +541,27 @@ met: boolean,
  * What was said.
  */
 chat: Chat, };
+
+/**
+ * A room.
+ */
+export type RoomDiagnostics = { 
+/**
+ * When we began to enter it.
+ */
+since: number, 
+/**
+ * The connection to its server.
+ */
+signaling: SignalingDiagnostics, 
+/**
+ * What was thrown away of what others sent.
+ */
+dropped: DroppedMessages, 
+/**
+ * The others, in the order of their coming.
+ */
+peers: Array<PeerDiagnostics>, };
 
 /**
  * A room's name: 1 to 64 letters, digits, hyphens or underscores. The server sees it; it is no secret.
@@ -424,7 +670,15 @@ camera_on: boolean,
 /**
  * `HOST[:PORT]` of the server that starts rooms; empty means the one inside the app.
  */
-server: string, };
+server: string, 
+/**
+ * STUN and TURN servers of one's own, beside those of the room server.
+ */
+ice_servers: Array<IceServer>, 
+/**
+ * Connect through relays alone.
+ */
+relay_only: boolean, };
 
 /**
  * The connection to the room server.
@@ -442,6 +696,27 @@ since: number,
  * When the next attempt is made, on the same scale.
  */
 next: number, };
+
+/**
+ * The connection to the room's server.
+ */
+export type SignalingDiagnostics = { 
+/**
+ * It is up.
+ */
+up: boolean, 
+/**
+ * How often it came up.
+ */
+ups: number, 
+/**
+ * How often it went down, attempts that failed included.
+ */
+downs: number, 
+/**
+ * Why it went down last, or was not made: kebab-case.
+ */
+reason: string | null, };
 
 /**
  * Everything that is shown.
@@ -471,6 +746,10 @@ devices: Devices,
  * What the person chose.
  */
 settings: Settings, 
+/**
+ * What is wrong with the person's own STUN and TURN servers, or with there being no relay where one is wanted.
+ */
+relay_problem: Problem | null, 
 /**
  * The room, from the moment of joining until the end page is left.
  */
@@ -541,7 +820,11 @@ media: MediaState,
 /**
  * Pictures have come since the camera was turned on.
  */
-picture: boolean, };
+picture: boolean, 
+/**
+ * Whether they are who they seem to be.
+ */
+trust: Trust, };
 
 /**
  * What became of a tile's pictures in the last second.
@@ -582,6 +865,99 @@ hidden: boolean, };
 export type Tone = "danger" | "neutral" | "ok" | "warn";
 
 /**
+ * What lies below a session. States are those of W3C WebRTC, as it writes them; empty where nothing is known yet.
+ */
+export type Transport = { 
+/**
+ * ICE transport (W3C WebRTC §5.6.4).
+ */
+ice: string, 
+/**
+ * Gathering of candidates (W3C WebRTC §5.6.3).
+ */
+gathering: string, 
+/**
+ * Signaling of the connection (W3C WebRTC §4.3.1).
+ */
+signaling: string, 
+/**
+ * DTLS transport (W3C WebRTC §5.5.1).
+ */
+dtls: string, 
+/**
+ * SCTP transport (W3C WebRTC §6.1.2).
+ */
+sctp: string, 
+/**
+ * The pair of candidates that carries everything.
+ */
+pair: Pair | null, 
+/**
+ * How often another pair was selected.
+ */
+pair_changes: number, 
+/**
+ * How often the path was taken to another address of this machine, without a new pair.
+ */
+moves: number, 
+/**
+ * Candidates that were found and heard of.
+ */
+candidates: Array<CandidateCount>, 
+/**
+ * Round-trip time, where known.
+ */
+rtt_ms: number | null, 
+/**
+ * Bits a second that are sent.
+ */
+bitrate_out: number, 
+/**
+ * Bits a second that are received.
+ */
+bitrate_in: number, 
+/**
+ * Bits a second that the path is thought to carry.
+ */
+estimate: number, 
+/**
+ * Fraction of our packets lost, as the other side reports it.
+ */
+loss: number, 
+/**
+ * Bytes sent.
+ */
+bytes_sent: number, 
+/**
+ * Bytes received.
+ */
+bytes_received: number, 
+/**
+ * Packets sent.
+ */
+packets_sent: number, 
+/**
+ * Packets received.
+ */
+packets_received: number, 
+/**
+ * Packets sent again because the other side missed them.
+ */
+retransmitted: number, 
+/**
+ * Packets that we asked the other side to send again.
+ */
+nacked: number, 
+/**
+ * Packets that were thrown away before they were sent.
+ */
+send_dropped: number, 
+/**
+ * Packets that came and were thrown away, because this client was behind.
+ */
+receive_dropped: number, };
+
+/**
  * The card on a failed tile.
  */
 export type Trouble = { 
@@ -599,6 +975,35 @@ text: string,
 steps: Array<string>, };
 
 /**
+ * What is known of who a peer is. One of the later ones takes the place of all before it.
+ */
+export type Trust = { "state": "none" } | { "state": "words", 
+/**
+ * To compare.
+ */
+words: [string, string, string, string], } | { "state": "verified", 
+/**
+ * The name that they had then. They may have another one now.
+ */
+name: string, 
+/**
+ * Of this session, once there are any.
+ */
+words: [string, string, string, string] | null, } | { "state": "changed", 
+/**
+ * The name, as it was verified.
+ */
+name: string, 
+/**
+ * Of this session, once there are any.
+ */
+words: [string, string, string, string] | null, } | { "state": "differ", 
+/**
+ * The words on this screen.
+ */
+words: [string, string, string, string] | null, } | { "state": "mismatch" };
+
+/**
  * What the window asks for.
  */
 export type UiCommand = { "type": "chat-read" } | { "type": "choose-device", 
@@ -609,7 +1014,19 @@ kind: DeviceKind,
 /**
  * From [`DeviceChoice::spec`](super::DeviceChoice::spec).
  */
-spec: string, } | { "type": "copy-link" } | { "type": "dismiss", 
+spec: string, } | { "type": "copy-diagnostics", 
+/**
+ * On whom; on all where there is none.
+ */
+peer: PeerId | null, 
+/**
+ * With addresses written out.
+ */
+addresses: boolean, } | { "type": "copy-link" } | { "type": "dismiss", 
+/**
+ * Whose.
+ */
+peer: PeerId, } | { "type": "dismiss-warning", 
 /**
  * Whose.
  */
@@ -633,7 +1050,11 @@ text: string, } | { "type": "set-camera",
 /**
  * On.
  */
-on: boolean, } | { "type": "set-microphone", 
+on: boolean, } | { "type": "set-ice-servers", 
+/**
+ * `URL[, USER, PASSWORD]` each.
+ */
+servers: Array<string>, } | { "type": "set-microphone", 
 /**
  * On.
  */
@@ -642,6 +1063,10 @@ on: boolean, } | { "type": "set-name",
  * The new one.
  */
 name: string, } | { "type": "set-raw-pictures", 
+/**
+ * On.
+ */
+on: boolean, } | { "type": "set-relay-only", 
 /**
  * On.
  */
@@ -657,9 +1082,29 @@ theme: Theme, } | { "type": "start" } | { "type": "tile-reports",
 /**
  * One for each tile that is shown.
  */
-reports: Array<TileReport>, };
+reports: Array<TileReport>, } | { "type": "unverify-peer", 
+/**
+ * Whom.
+ */
+peer: PeerId, } | { "type": "verify-peer", 
+/**
+ * Whom.
+ */
+peer: PeerId, } | { "type": "watch-diagnostics", 
+/**
+ * On.
+ */
+on: boolean, 
+/**
+ * With addresses written out.
+ */
+addresses: boolean, } | { "type": "words-differ", 
+/**
+ * Whose.
+ */
+peer: PeerId, };
 
 /**
  * What the backend tells the window.
  */
-export type UiEvent = { "type": "levels" } & Levels | { "type": "notice" } & Notice | { "type": "session-state" } & SessionStateEvent | { "type": "snapshot" } & Snapshot;
+export type UiEvent = { "type": "diagnostics" } & Diagnostics | { "type": "levels" } & Levels | { "type": "notice" } & Notice | { "type": "session-state" } & SessionStateEvent | { "type": "snapshot" } & Snapshot;

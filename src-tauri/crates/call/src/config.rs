@@ -39,10 +39,13 @@ pub struct Timings {
     pub ice_keepalive: Duration,
     /// (engine) When to call a silent path `disconnected`.
     pub ice_disconnected: Duration,
-    /// (engine) When to call a disconnected path `failed`.
+    /// (engine) When to call a disconnected path `failed`; zero for never. The stack forgets every candidate then, so that
+    /// a path that comes back finds nobody: it is the watchdog's to give a session up.
     pub ice_failed: Duration,
     /// When to try the next ICE restart while a session is not connected; the last one repeats.
     pub restart_after: [Duration; 4],
+    /// When to restart ICE after a change of network, where the engine does not say whether it took the path along.
+    pub roam_within: Duration,
     /// When the side that does not lead tries what the leading side has not.
     pub follow_after: Duration,
     /// When to give a session up that has not come back to `connected`.
@@ -65,8 +68,6 @@ pub struct Timings {
     pub op_timeout: Duration,
     /// When to ask once more for an offer that has not come, or who somebody is who has not said.
     pub ask_again: Duration,
-    /// When to forget sessions and instances that are gone: until then whatever comes late from them is dropped.
-    pub tombstone: Duration,
     /// How old an answer on `ctrl` may be for the path to count as working.
     pub ctrl_fresh: Duration,
     /// When to send the next ping on `ctrl` while something depends on the path.
@@ -85,8 +86,9 @@ impl Default for Timings {
             media_stall: s(2),
             ice_keepalive: ms(200),
             ice_disconnected: s(3),
-            ice_failed: s(10),
+            ice_failed: Duration::ZERO,
             restart_after: [s(1), s(2), s(4), s(8)],
+            roam_within: ms(1500),
             follow_after: s(1),
             watchdog: s(12),
             watchdog_hinted: ms(2500),
@@ -98,7 +100,6 @@ impl Default for Timings {
             answer_timeout: s(10),
             op_timeout: s(5),
             ask_again: s(3),
-            tombstone: s(60),
             ctrl_fresh: s(1),
             ping_busy: ms(500),
             ping_idle: s(1),

@@ -17,6 +17,9 @@ pub enum Refusal {
     /// No tile of this peer.
     #[error("There is nobody with the id {0} in this call.")]
     NoSuchPeer(PeerId),
+    /// Nobody can have compared them.
+    #[error("There are no words to compare with {0} yet.")]
+    NoWords(PeerId),
 }
 
 impl Refusal {
@@ -27,6 +30,7 @@ impl Refusal {
             Self::EmptyMessage => "empty-message",
             Self::MessageTooLong => "message-too-long",
             Self::NoSuchPeer(_) => "no-such-peer",
+            Self::NoWords(_) => "no-words",
         }
     }
 
@@ -34,7 +38,7 @@ impl Refusal {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Closed => Remedy::Rejoin,
-            Self::EmptyMessage | Self::MessageTooLong | Self::NoSuchPeer(_) => Remedy::None,
+            Self::EmptyMessage | Self::MessageTooLong | Self::NoSuchPeer(_) | Self::NoWords(_) => Remedy::None,
         }
     }
 }

@@ -9,6 +9,7 @@ use parlor_protocol::{
     negotiation::{Candidate, Description},
     peer::PeerMessage,
     signal::{Address, ErrorCode, LeaveReason, Member},
+    trust::KnownPeer,
 };
 
 use crate::output::SessionKey;
@@ -43,6 +44,10 @@ pub enum Command {
     ChatRead,
     /// Takes a failed tile, or one that never connected, away.
     Dismiss(PeerId),
+    /// The warning about a peer's key or words was read.
+    DismissWarning(PeerId),
+    /// Whom the person verified in this room in earlier calls.
+    Know(Vec<KnownPeer>),
     /// Says goodbye to everybody and ends the call.
     Leave,
     /// A track of a peer stopped, or flows again, as the receiver of the present session sees it, whether the track is on
@@ -70,6 +75,12 @@ pub enum Command {
     SetMedia(MediaState),
     /// Our name is now this.
     SetName(String),
+    /// Forgets that a peer was verified.
+    Unverify(PeerId),
+    /// The words are the same on both sides. Answered with [`crate::CallEvent::KnownPeers`].
+    Verify(PeerId),
+    /// The words are not the same on both sides.
+    WordsDiffer(PeerId),
 }
 
 /// What signaling tells.
@@ -98,10 +109,13 @@ pub enum SignalingInput {
     },
     /// Somebody who was lost is back, the same run.
     PeerBack(Address),
-    /// An opened message of our version: its sender's signature and its freshness are proven.
+    /// An opened message of our version: its sender's signature is proven, and that it did not come before.
     Message {
         /// The sender.
         from: Address,
+        /// It was said to everybody, so that it may be a recording from before we came. What was said to us alone was
+        /// said to this run of ours.
+        broadcast: bool,
         /// What it says.
         message: PeerMessage,
     },
@@ -184,6 +198,13 @@ pub enum EngineEvent {
     },
     /// The connection has something new to agree on (W3C WebRTC §4.7.3).
     NegotiationNeeded,
+    /// An answer to [`crate::EngineCommand::Roam`].
+    Roamed {
+        /// The other side answers on the network as it is now.
+        reached: bool,
+    },
+    /// Whether nothing comes back for the media that is sent: sooner than the connection says so.
+    Silent(bool),
     /// Media of this role came for the first time.
     TrackStarted {
         /// The role.

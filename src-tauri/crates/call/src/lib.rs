@@ -26,10 +26,12 @@ mod roster;
 mod session;
 #[cfg(test)]
 mod sim;
+mod tally;
 #[cfg(test)]
 #[allow(clippy::wildcard_enum_match_arm, reason = "a test picks what it looks for")]
 mod tests;
 mod timer;
+mod trust;
 mod view;
 mod words;
 

@@ -292,6 +292,7 @@ impl Negotiator {
                 | Timer::Ping
                 | Timer::Restart
                 | Timer::Revive
+                | Timer::Roam
                 | Timer::Stall
                 | Timer::Watchdog => {}
             }

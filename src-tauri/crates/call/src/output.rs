@@ -8,6 +8,7 @@ use parlor_protocol::{
     peer::PeerBody,
     session::SessionStateEvent,
     signal::Address,
+    trust::{KnownPeer, Words},
     ui::Notice,
 };
 
@@ -77,6 +78,8 @@ pub enum EngineCommand {
     Candidate(Candidate),
     /// The other side has no more candidates in its current ICE generation.
     EndOfCandidates,
+    /// The network is another one: take the path along, without a restart. Answered by [`crate::EngineEvent::Roamed`].
+    Roam,
     /// Send a message, reliably and in order.
     Send {
         /// The channel's label.
@@ -102,6 +105,8 @@ pub enum CallEvent {
         /// It was written before we came.
         history: bool,
     },
+    /// Whom the person has verified in this room, all of them: to be kept for [`crate::Command::Know`].
+    KnownPeers(Vec<KnownPeer>),
     /// The call is over: `left`, `replaced`, `wrong-key` (nobody who was in the room could be understood), or the code
     /// with which the server refused us before we ever got in. The core is closed for good.
     Left {
@@ -141,5 +146,12 @@ pub enum CallEvent {
         peer: PeerId,
         /// Which.
         track: TrackRole,
+    },
+    /// There are words to compare with a peer. At most once for each session.
+    VerificationWords {
+        /// With whom.
+        peer: PeerId,
+        /// The words, in order.
+        words: Words,
     },
 }

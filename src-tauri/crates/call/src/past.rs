@@ -16,7 +16,7 @@ pub(crate) struct Past {
 #[derive(Debug)]
 struct Run {
     generation: u32,
-    buried_until: Option<Instant>,
+    buried: bool,
     touched: Instant,
 }
 
@@ -32,14 +32,14 @@ impl Past {
         run.generation = run.generation.max(generation);
     }
 
-    /// The run is over: nothing that comes from it until then counts.
-    pub(crate) fn bury(&mut self, address: Address, until: Instant, now: Instant) {
-        self.touch(address, now).buried_until = Some(until);
+    /// The run is over: nothing that comes from it counts. A run never comes back, whatever was kept from us of it.
+    pub(crate) fn bury(&mut self, address: Address, now: Instant) {
+        self.touch(address, now).buried = true;
     }
 
-    /// Whether the run is over and not yet forgotten.
-    pub(crate) fn is_buried(&self, address: Address, now: Instant) -> bool {
-        self.runs.get(&address).and_then(|run| run.buried_until).is_some_and(|until| now < until)
+    /// Whether the run is over and not forgotten.
+    pub(crate) fn is_buried(&self, address: Address) -> bool {
+        self.runs.get(&address).is_some_and(|run| run.buried)
     }
 
     fn touch(&mut self, address: Address, now: Instant) -> &mut Run {
@@ -47,8 +47,37 @@ impl Past {
             let oldest = self.runs.iter().min_by_key(|(_, run)| run.touched).map(|(address, _)| *address);
             oldest.and_then(|address| self.runs.remove(&address));
         }
-        let run = self.runs.entry(address).or_insert(Run { generation: 0, buried_until: None, touched: now });
+        let run = self.runs.entry(address).or_insert(Run { generation: 0, buried: false, touched: now });
         run.touched = now;
         run
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use parlor_protocol::{InstanceId, PeerId};
+
+    use super::*;
+    use crate::tests::origin;
+
+    #[test]
+    fn of_too_many_runs_the_one_that_was_touched_longest_ago_is_forgotten() {
+        let run = |n: usize| {
+            let [.., high, low] = n.to_be_bytes();
+            let mut instance = [0; 16];
+            (instance[0], instance[1]) = (high, low);
+            Address { peer: PeerId([1; 16]), instance: InstanceId(instance) }
+        };
+        let mut past = Past::default();
+        for n in 0..MAX_RUNS {
+            past.bury(run(n), origin() + Duration::from_secs(n as u64));
+        }
+        let later = origin() + Duration::from_secs(MAX_RUNS as u64);
+        past.used(run(0), 7, later);
+        past.bury(run(MAX_RUNS), later);
+        assert!(past.is_buried(run(0)) && past.is_buried(run(MAX_RUNS)) && !past.is_buried(run(1)));
+        assert_eq!((past.runs.len(), past.generation(run(0)), past.generation(run(1))), (MAX_RUNS, 7, 0));
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     bucket::Bucket,
     flow::Flow,
     session::{Session, Status},
+    tally::Tally,
     timer::{Timer, Timers},
     words::{shown_name, trouble},
 };
@@ -42,6 +43,7 @@ pub(crate) struct Peer {
     pub(crate) revivals: u32,
     pub(crate) flow: Flow,
     pub(crate) picture: bool,
+    pub(crate) tally: Tally,
     pub(crate) timers: Timers,
     /// New sessions that the other side may begin.
     pub(crate) begins: Bucket,
@@ -80,6 +82,7 @@ impl Peer {
             revivals: 0,
             flow: Flow::default(),
             picture: false,
+            tally: Tally::new(now),
             timers: Timers::default(),
             begins: Bucket::new(4, timings.restart_after[0]),
             row: SessionState::New,
@@ -126,6 +129,7 @@ impl Peer {
 
     /// The event for the state of things, if it says anything new.
     pub(crate) fn news(&mut self, around: Surroundings, now: Instant) -> Option<SessionStateEvent> {
+        self.tally.state(self.status.state, now);
         let row = self.current_row();
         if row != self.row {
             self.row = row;
@@ -164,6 +168,8 @@ impl Peer {
             trouble: card.map(|cause| trouble(cause, &self.name, !around.signaling_up)),
             media: self.media,
             picture: self.picture,
+            // The call knows.
+            trust: ui::Trust::None,
         }
     }
 

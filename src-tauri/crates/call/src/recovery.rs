@@ -28,6 +28,8 @@ pub(crate) struct Recovery {
     stuck: bool,
     /// A restart was asked for although the session looked healthy.
     forced: bool,
+    /// Nothing comes back on a path that looks healthy.
+    suspected: bool,
     tries: usize,
     /// When the other side was last asked whether it hears us, until it answers.
     asked: Option<Instant>,
@@ -59,6 +61,7 @@ impl Recovery {
             hint: None,
             stuck: false,
             forced: false,
+            suspected: false,
             tries: 0,
             asked: None,
             timers: Timers::default(),
@@ -72,7 +75,7 @@ impl Recovery {
 
     /// A restart is being sought, so that the path matters.
     pub(crate) fn is_active(&self) -> bool {
-        self.unhealthy.is_some() || self.stuck || self.forced
+        self.unhealthy.is_some() || self.stuck || self.forced || self.suspected
     }
 
     /// The session was connected and is not any more. Only the first such moment counts.
@@ -105,6 +108,7 @@ impl Recovery {
         }
         self.stuck = false;
         self.forced = false;
+        self.suspected = false;
         self.tries = 0;
         self.asked = None;
         self.timers = Timers::default();
@@ -131,10 +135,29 @@ impl Recovery {
         self.timers.set(Timer::Restart, now);
     }
 
-    /// Something speaks for a restart that both sides notice: the leading side goes first.
+    /// Nothing comes back on a path that looks healthy: both sides may notice.
+    pub(crate) fn suspect(&mut self, now: Instant) {
+        if !self.is_active() {
+            self.suspected = true;
+            self.tries = 0;
+            self.at_once(now);
+        }
+    }
+
+    /// Something comes back again: what was to follow from suspicion alone does not.
+    pub(crate) fn trust(&mut self) {
+        if std::mem::take(&mut self.suspected) && !self.is_active() {
+            self.asked = None;
+            self.tries = 0;
+            self.timers.stop(Timer::Restart);
+        }
+    }
+
+    /// Something speaks for a restart that both sides notice: the leading side goes first, or the one whose network is
+    /// another.
     pub(crate) fn at_once(&mut self, now: Instant) {
-        if self.unhealthy.is_some() || self.stuck {
-            let wait = if self.leads { Duration::ZERO } else { self.timings.follow_after };
+        if self.is_active() {
+            let wait = if self.leads || self.forced { Duration::ZERO } else { self.timings.follow_after };
             self.timers.set(Timer::Restart, now + wait);
         }
     }
@@ -159,6 +182,7 @@ impl Recovery {
     /// A new ICE generation was agreed on.
     pub(crate) fn restarted(&mut self, rng: &mut SmallRng, now: Instant) {
         self.forced = false;
+        self.suspected = false;
         self.asked = None;
         if self.is_active() {
             self.schedule(rng, now);
@@ -181,6 +205,7 @@ impl Recovery {
                 self.asked = Some(now);
                 if self.unhealthy.is_none() && !self.stuck && self.tries > MAX_FORCED {
                     self.forced = false;
+                    self.suspected = false;
                     self.tries = 0;
                     return None;
                 }
@@ -195,6 +220,7 @@ impl Recovery {
             | Timer::Op
             | Timer::Ping
             | Timer::Revive
+            | Timer::Roam
             | Timer::Stall => None,
         }
     }

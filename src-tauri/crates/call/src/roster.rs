@@ -31,6 +31,8 @@ struct Member {
     unreadable: bool,
     outdated: bool,
     told: Option<Instant>,
+    /// Told alone, not only with everybody else.
+    greeted: bool,
     asks: u32,
     ask_at: Option<Instant>,
 }
@@ -60,6 +62,7 @@ impl Roster {
             unreadable: false,
             outdated: false,
             told: None,
+            greeted: false,
             asks: 0,
             ask_at: Some(ask_at),
         };
@@ -89,34 +92,41 @@ impl Roster {
         self.members.iter().map(|(peer, member)| Address { peer: *peer, instance: member.instance }).collect()
     }
 
-    /// They were told who we are.
-    pub(crate) fn told(&mut self, address: Address, now: Instant) {
+    /// They were told who we are, `alone` or with everybody else.
+    pub(crate) fn told(&mut self, address: Address, alone: bool, now: Instant) {
         if let Some(member) = self.member(address) {
             member.told = Some(now);
+            member.greeted |= alone;
         }
     }
 
-    /// They said who they are. Whether they should be told who we are: we have not, or it seems to have been lost.
-    pub(crate) fn heard(&mut self, address: Address, hello: &Hello, patience: Duration, now: Instant) -> bool {
+    /// Whether to tell them who we are, so that they answer: it is not known yet that they are there.
+    pub(crate) fn is_to_be_asked(&self, address: Address, patience: Duration, now: Instant) -> bool {
+        self.get(address).is_some_and(|member| !member.greeted || is_due(member.told, patience, now))
+    }
+
+    /// They said who they are, to us alone or as a `broadcast`. Whether they should be told who we are: we have not, or it
+    /// seems to have been lost, or they want to know whether we are there.
+    pub(crate) fn heard(
+        &mut self,
+        address: Address,
+        hello: &Hello,
+        broadcast: bool,
+        patience: Duration,
+        now: Instant,
+    ) -> bool {
         self.understood = true;
         let Some(member) = self.member(address) else { return false };
         let hello = Hello { name: shown_name(&hello.name), capabilities: Vec::new(), ..*hello };
         let again = member.hello.replace(hello).is_some();
         member.ask_at = None;
-        match member.told {
-            None => true,
-            Some(told) => again && now.saturating_duration_since(told) >= patience,
-        }
+        let wanted = !broadcast && !member.greeted;
+        wanted || member.told.is_none() || (again && is_due(member.told, patience, now))
     }
 
     /// Who a member says it is.
     pub(crate) fn hello(&self, address: Address) -> Option<&Hello> {
         self.get(address)?.hello.as_ref()
-    }
-
-    /// Something of theirs came, and nothing that we understand.
-    pub(crate) fn is_deaf(&self, address: Address) -> bool {
-        self.get(address).is_some_and(|member| member.hello.is_none() && (member.unreadable || member.outdated))
     }
 
     /// Something could be opened.
@@ -168,4 +178,9 @@ impl Roster {
     fn member(&mut self, address: Address) -> Option<&mut Member> {
         self.members.get_mut(&address.peer).filter(|member| member.instance == address.instance)
     }
+}
+
+/// Whether it was long enough ago, if ever.
+fn is_due(told: Option<Instant>, patience: Duration, now: Instant) -> bool {
+    told.is_none_or(|told| now.saturating_duration_since(told) >= patience)
 }

@@ -23,6 +23,8 @@ pub(crate) enum Timer {
     Restart,
     /// When to make a new session to a peer whose last one failed.
     Revive,
+    /// When to stop waiting for the engine to follow a change of network.
+    Roam,
     /// When to expect something of the tracks that were turned on, or got a path back.
     Stall,
     /// When to give a session up that has not come back to `connected`.
@@ -41,6 +43,7 @@ impl Timer {
             Self::Ping => "ping",
             Self::Restart => "restart",
             Self::Revive => "revive",
+            Self::Roam => "roam",
             Self::Stall => "stall",
             Self::Watchdog => "watchdog",
         }

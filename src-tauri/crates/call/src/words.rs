@@ -24,6 +24,7 @@ pub(crate) fn cause_code(cause: Cause) -> &'static str {
         Cause::Left | Cause::PeerLeft => "left",
         Cause::NetworkLost => "network-lost",
         Cause::NegotiationFailed => "negotiation-failed",
+        Cause::NoRelay => "no-relay",
         Cause::Overloaded => "overloaded",
         Cause::PeerLost => "peer-lost",
         Cause::Replaced => "replaced",
@@ -68,6 +69,13 @@ pub(crate) fn trouble(cause: Cause, name: &str, alone: bool) -> Trouble {
             format!("Your Parlor and {} could not agree on how to connect.", possessive(name)),
             vec!["Retry.".to_owned(), format!("Check that you and {name} both have the newest Parlor.")],
         ),
+        Cause::NoRelay => (
+            "Parlor is to use a relay always, and knows of none.".to_owned(),
+            vec![
+                "Add a relay in the settings, under Network, and retry.".to_owned(),
+                "Or turn off \u{201c}Always use a relay\u{201d} there, and retry.".to_owned(),
+            ],
+        ),
         Cause::Internal => (
             "Something inside Parlor stopped working.".to_owned(),
             vec!["Retry.".to_owned(), "If it happens again, close Parlor and open the room link again.".to_owned()],
@@ -111,6 +119,19 @@ pub(crate) fn refused() -> Notice {
     notice("signaling-refused", Tone::Warn, text.to_owned(), None)
 }
 
+/// Somebody calls themselves like a person who was verified, and is another one, or has a new key.
+pub(crate) fn another_key(peer: PeerId, name: &str) -> Notice {
+    let text = format!("This is not the {name} you verified. Compare the words before you trust them.");
+    notice("another-key", Tone::Danger, text, Some(peer))
+}
+
+/// The words of the two sides differ, or what should lead to them does not fit.
+pub(crate) fn mismatch(code: &str, peer: PeerId, name: &str) -> Notice {
+    let name = if name.is_empty() { NAMELESS } else { name };
+    let text = format!("Somebody may sit between you and {name}. Leave, and reach them another way.");
+    notice(code, Tone::Danger, text, Some(peer))
+}
+
 /// The room server has not been reached yet.
 pub(crate) fn unreachable() -> Problem {
     Problem {
@@ -133,12 +154,13 @@ fn possessive(name: &str) -> String {
 mod tests {
     use super::*;
 
-    const CAUSES: [Cause; 9] = [
+    const CAUSES: [Cause; 10] = [
         Cause::ConnectTimeout,
         Cause::Internal,
         Cause::Left,
         Cause::NetworkLost,
         Cause::NegotiationFailed,
+        Cause::NoRelay,
         Cause::Overloaded,
         Cause::PeerLeft,
         Cause::PeerLost,

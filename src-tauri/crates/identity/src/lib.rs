@@ -8,25 +8,35 @@ use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use hkdf::Hkdf;
 use parlor_protocol::{InstanceId, PeerId, PublicKey, RoomName, Signature};
 use sha2::{Digest, Sha256};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// What a signature is about. The text keeps a signature made for one purpose from being good for another.
+/// What a statement is about. The text keeps a signature or a digest made for one purpose from being good for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// A chat message. Fields: room, body.
     Chat,
+    /// A side's share of the verification words. Fields: SHA-256 of the room's name, generation, peer id, instance,
+    /// fingerprint, nonce.
+    Commitment,
     /// The answer to a server's challenge. Fields: nonce, room, instance.
     Join,
     /// A message through signaling. Fields: additional data of the seal, plaintext.
     Message,
+    /// A nonce that is made and not drawn. Fields: whatever tells it from all others.
+    Nonce,
+    /// Verification words. Fields: the statements of both sides' shares, that of the lesser id first.
+    Words,
 }
 
 impl Purpose {
     fn text(self) -> &'static str {
         match self {
             Self::Chat => "parlor chat 1",
+            Self::Commitment => "parlor commitment 1",
             Self::Join => "parlor join 1",
             Self::Message => "parlor message 1",
+            Self::Nonce => "parlor nonce 1",
+            Self::Words => "parlor words 1",
         }
     }
 }
@@ -70,20 +80,24 @@ impl ProfileSecret {
     /// The identity in one room: peers of two rooms cannot be told to be the same person.
     /// Seed = HKDF-SHA-256(secret, salt SHA-256(room), info "parlor identity 1") (RFC 5869).
     pub fn identity(&self, room: &RoomName) -> Identity {
-        let mut seed = [0; 32];
-        let salt = Sha256::digest(room.as_str());
-        let derived = Hkdf::<Sha256>::new(Some(&salt), &self.0).expand(b"parlor identity 1", &mut seed);
-        derived.expect("32 bytes are within what HKDF-SHA-256 gives");
-        let identity = Identity { key: SigningKey::from_bytes(&seed) };
-        seed.zeroize();
-        identity
+        let derived = Hkdf::<Sha256>::new(Some(&Sha256::digest(room.as_str())), &self.0);
+        let seed = expand(&derived, b"parlor identity 1");
+        Identity { key: SigningKey::from_bytes(&seed), nonces: expand(&derived, b"parlor nonces 1") }
     }
+}
+
+fn expand(derived: &Hkdf<Sha256>, info: &[u8]) -> Zeroizing<[u8; 32]> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    derived.expand(info, bytes.as_mut_slice()).expect("32 bytes are within what HKDF-SHA-256 gives");
+    bytes
 }
 
 /// A peer's key pair in one room.
 #[derive(Clone)]
 pub struct Identity {
     key: SigningKey,
+    /// What nonces are made from: another secret than the key, so that neither can weaken the other.
+    nonces: Zeroizing<[u8; 32]>,
 }
 
 impl Identity {
@@ -100,6 +114,12 @@ impl Identity {
     /// Signs fields for a purpose.
     pub fn sign(&self, purpose: Purpose, fields: &[&[u8]]) -> Signature {
         Signature(self.key.sign(&statement(purpose, fields)).to_bytes())
+    }
+
+    /// 32 bytes that nobody else can foresee, whatever others of them they have seen; always the same for these fields.
+    pub fn nonce(&self, fields: &[&[u8]]) -> [u8; 32] {
+        let derived = Hkdf::<Sha256>::new(None, self.nonces.as_slice());
+        *expand(&derived, &statement(Purpose::Nonce, fields))
     }
 
     /// Signs the answer to a server's challenge.
@@ -141,8 +161,13 @@ pub fn verify_join(
     verify(key, Purpose::Join, &[nonce, room.as_str().as_bytes(), &instance.0], signature)
 }
 
-/// What is signed: the purpose and a zero byte, then each field behind its length in four bytes, big-endian.
-fn statement(purpose: Purpose, fields: &[&[u8]]) -> Vec<u8> {
+/// SHA-256 (FIPS 180-4).
+pub fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// What is signed or hashed: the purpose and a zero byte, then each field behind its length in four bytes, big-endian.
+pub fn statement(purpose: Purpose, fields: &[&[u8]]) -> Vec<u8> {
     let mut bytes = purpose.text().as_bytes().to_vec();
     bytes.push(0);
     for field in fields {
@@ -179,6 +204,18 @@ mod tests {
         assert!(check(other.public_key(), Purpose::Chat, &[b"room", b"hello"]).is_err());
         assert!(check(identity.public_key(), Purpose::Message, &[b"room", b"hello"]).is_err());
         assert!(check(identity.public_key(), Purpose::Chat, &[b"roomh", b"ello"]).is_err());
+    }
+
+    #[test]
+    fn a_nonce_is_its_owners_and_its_fields_alone() {
+        let nonce = |secret, name, fields: &[&[u8]]| {
+            ProfileSecret::from_bytes([secret; 32]).identity(&room(name)).nonce(fields)
+        };
+        let made = nonce(7, "a", &[b"one", b"two"]);
+        assert_eq!(made, nonce(7, "a", &[b"one", b"two"]));
+        assert_ne!(made, nonce(7, "a", &[b"onet", b"wo"]));
+        assert_ne!(made, nonce(7, "b", &[b"one", b"two"]));
+        assert_ne!(made, nonce(8, "a", &[b"one", b"two"]));
     }
 
     #[test]

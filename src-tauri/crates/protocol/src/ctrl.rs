@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{media::MediaState, negotiation::Negotiation};
+use crate::{Commitment, Nonce, media::MediaState, negotiation::Negotiation};
 
 /// Label of the channel. Negotiated out of band (`negotiated: true`) with [`ID`].
 pub const LABEL: &str = "ctrl";
@@ -35,5 +35,15 @@ pub enum CtrlMessage {
     Pong {
         /// The number from the `ping`.
         n: u32,
+    },
+    /// Binds the sender to its share of the verification words, before it can know the other side's.
+    VerifyCommit {
+        /// SHA-256 of the sender's statement, which holds its nonce.
+        commitment: Commitment,
+    },
+    /// Opens the sender's commitment. Said when the other side's has come, never before.
+    VerifyReveal {
+        /// The nonce in the sender's statement.
+        nonce: Nonce,
     },
 }

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     MessageId, PeerId, RoomName,
     device::DeviceKind,
+    diagnostics::Diagnostics,
     media::TrackRole,
     session::{Remedy, SessionState, SessionStateEvent},
+    trust::Words,
 };
 
 /// One line out.
@@ -101,6 +103,13 @@ pub enum HeadlessEvent {
         /// It was written before we came.
         history: bool,
     },
+    /// What can be read about the call, as it was asked for.
+    Diagnostics {
+        /// All of it.
+        report: Box<Diagnostics>,
+        /// The same as text, for people.
+        text: String,
+    },
     /// Something failed; the call goes on unless `left` follows.
     Error {
         /// Kebab-case.
@@ -112,6 +121,13 @@ pub enum HeadlessEvent {
     },
     /// Each second.
     Stats(Box<Stats>),
+    /// There are words to compare with a peer: the same on both sides, once for each session.
+    VerificationWords {
+        /// With whom.
+        peer: PeerId,
+        /// The words, in order.
+        words: Words,
+    },
     /// The end.
     Left {
         /// Kebab-case.
@@ -192,6 +208,9 @@ pub struct VideoInStats {
     pub freezes: u32,
     /// Their length in all.
     pub freeze_ms: u64,
+    /// The longest pause between two pictures since the last figures, one that still lasts included. Also from one
+    /// session with the peer to the next; 0 while its camera is off.
+    pub gap_ms: u64,
 }
 
 /// The sound we receive.
@@ -205,6 +224,8 @@ pub struct AudioInStats {
     pub buffer_ms: f64,
     /// Packets lost since the session began.
     pub lost: u64,
+    /// As `gap_ms` of the picture, between two packets.
+    pub gap_ms: u64,
 }
 
 /// One line in.
@@ -233,8 +254,24 @@ pub enum HeadlessCommand {
         /// Its spec.
         spec: String,
     },
+    /// Asks what can be read about the call.
+    Diagnostics {
+        /// With addresses written out.
+        #[serde(default)]
+        addresses: bool,
+    },
+    /// Restarts ICE with a peer, or makes a new session where there is none that was connected.
+    Reconnect {
+        /// With whom.
+        peer: PeerId,
+    },
     /// Makes a new session to a peer.
     Retry {
+        /// Whom.
+        peer: PeerId,
+    },
+    /// The words are the same on both sides: keeps the peer's key as verified.
+    Verify {
         /// Whom.
         peer: PeerId,
     },

@@ -100,6 +100,14 @@ hex_id! {
     /// An Ed25519 signature (RFC 8032 §5.1.6).
     Signature, 64
 }
+hex_id! {
+    /// What a peer commits itself to: a SHA-256 digest (FIPS 180-4).
+    Commitment, 32
+}
+hex_id! {
+    /// Bytes that nobody could foresee, told after both sides have committed themselves.
+    Nonce, 32
+}
 
 /// A room's name: 1 to 64 letters, digits, hyphens or underscores. The server sees it; it is no secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, TS)]

@@ -7,8 +7,10 @@
 pub mod chat;
 pub mod ctrl;
 pub mod device;
+pub mod diagnostics;
 pub mod frame;
 pub mod headless;
+pub mod ice;
 pub mod ids;
 pub mod link;
 pub mod media;
@@ -16,9 +18,10 @@ pub mod negotiation;
 pub mod peer;
 pub mod session;
 pub mod signal;
+pub mod trust;
 pub mod ui;
 
-pub use ids::{InstanceId, MessageId, PeerId, PublicKey, RoomName, Signature};
+pub use ids::{Commitment, InstanceId, MessageId, Nonce, PeerId, PublicKey, RoomName, Signature};
 pub use link::{LinkError, LinkKey, RoomLink};
 pub use session::{Cause, Remedy, SessionState};
 

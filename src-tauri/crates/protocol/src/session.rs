@@ -37,6 +37,8 @@ pub enum Cause {
     NetworkLost,
     /// The two sides could not agree on a description.
     NegotiationFailed,
+    /// Only relays are allowed, and there is none.
+    NoRelay,
     /// This app could not keep up and let the session go.
     Overloaded,
     /// The other side said goodbye.

@@ -3,6 +3,7 @@
 //! What peers say to each other is inside `data`, sealed: the server moves it and cannot read it.
 
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 use crate::{InstanceId, PeerId, PublicKey, RoomName, Signature};
 
@@ -31,6 +32,8 @@ pub enum ToServer {
         /// Sealed bytes, standard base64 with padding (RFC 4648 §4).
         data: String,
     },
+    /// Asks for STUN and TURN servers with fresh credentials.
+    IceServers,
     /// Leaves for good. The server closes the connection.
     Leave,
     /// Asks for a `pong`; keeps the connection from idling out.
@@ -83,6 +86,8 @@ pub enum ToClient {
         /// Sealed bytes, standard base64 with padding.
         data: String,
     },
+    /// Answers `ice-servers`.
+    IceServers(IceServers),
     /// Answers a `ping`.
     Pong {
         /// The number from the `ping`.
@@ -124,22 +129,35 @@ pub struct Welcome {
     /// Everybody else in the room.
     pub roster: Vec<Member>,
     /// STUN and TURN servers for this client.
-    #[serde(default)]
-    pub ice_servers: Vec<IceServer>,
+    #[serde(flatten)]
+    pub ice: IceServers,
     /// What the server allows.
     pub limits: Limits,
 }
 
+/// STUN and TURN servers for one client.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceServers {
+    /// The servers.
+    #[serde(default)]
+    pub ice_servers: Vec<IceServer>,
+    /// Seconds for which the credentials hold, counted from now; for ever where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u32>,
+}
+
 /// A STUN or TURN server, in the shape of `RTCIceServer` (W3C WebRTC §4.2.2).
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct IceServer {
     /// `stun:`, `turn:` or `turns:` addresses (RFC 7064, RFC 7065).
     pub urls: Vec<String>,
     /// For TURN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
     pub username: Option<String>,
     /// For TURN; never logged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
     pub credential: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "tests")]
 
 use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
-use parlor_identity::{ProfileSecret, Purpose};
+use parlor_identity::{ProfileSecret, Purpose, digest, statement};
 use parlor_protocol::{
     InstanceId, LinkKey, MessageId, RoomName,
     chat::{ChatBody, SignedChat},
@@ -80,6 +80,37 @@ fn chat(credentials: &Credentials) -> Value {
     serde_json::to_value(SignedChat { key: credentials.identity.public_key(), body, signature }).unwrap()
 }
 
+/// The words that verification words are taken from, one a line.
+const WORDS: &str = include_str!("../../call/src/trust/words.txt");
+
+/// A side of the exchange of verification words: what it describes itself with, and what it is bound to.
+fn side(credentials: &Credentials, generation: u32, first: u8) -> (Vec<u8>, Value) {
+    let (certificate, nonce): ([u8; 32], [u8; 32]) = (counted(first), counted(first + 0x20));
+    let Address { peer, instance } = credentials.address();
+    let room = digest(room().as_str().as_bytes());
+    let fields: [&[u8]; 6] = [&room, &generation.to_be_bytes(), &peer.0, &instance.0, &certificate, &nonce];
+    let share = statement(Purpose::Commitment, &fields);
+    let digits: Vec<String> = certificate.iter().map(|byte| format!("{byte:02X}")).collect();
+    let value = json!({
+        "sdp": format!("v=0\r\na=fingerprint:sha-256 {}\r\n", digits.join(":")),
+        "nonce_hex": hex::encode(nonce),
+        "commitment_hex": hex::encode(digest(&share)),
+    });
+    (share, value)
+}
+
+fn verification(ann: &Credentials, ben: &Credentials) -> Value {
+    let generation = 3;
+    let (ann_share, ann_side) = side(ann, generation, 0x50);
+    let (ben_share, ben_side) = side(ben, generation, 0x90);
+    let ordered = if ann.address().peer < ben.address().peer { [ann_share, ben_share] } else { [ben_share, ann_share] };
+    let digest = digest(&statement(Purpose::Words, &[&ordered[0], &ordered[1]]));
+    let head = u64::from_be_bytes(digest[..8].try_into().unwrap());
+    let word = |shift: u32| WORDS.lines().nth(usize::try_from(head >> shift & 2047).unwrap()).unwrap();
+    let words = [53, 42, 31, 20].map(word);
+    json!({ "generation": generation, "ann": ann_side, "ben": ben_side, "words": words })
+}
+
 fn vectors() -> Value {
     let (ann_secret, ann) = peer(0x10);
     let (ben_secret, ben) = peer(0x40);
@@ -92,6 +123,7 @@ fn vectors() -> Value {
         "signature_hex": ann.identity.sign_join(&nonce, &room(), ann.instance).to_string(),
     });
     let chat = chat(&ann);
+    let verification = verification(&ann, &ben);
     let mut sealer = Sealer::new(&link_key(), &room(), ann);
     let broadcast = sealed(&mut sealer, 0, None, hello());
     let directed = sealed(&mut sealer, 1, Some(to_ben), PeerBody::WantOffer { generation: 3 });
@@ -105,6 +137,7 @@ fn vectors() -> Value {
         "sealed_broadcast_from_ann": broadcast,
         "sealed_from_ann_to_ben": directed,
         "chat_from_ann": chat,
+        "verification": verification,
     })
 }
 

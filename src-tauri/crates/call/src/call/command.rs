@@ -23,6 +23,11 @@ impl Call {
                 Ok(())
             }
             Command::Dismiss(peer) => self.dismiss(peer, now),
+            Command::DismissWarning(peer) => self.dismiss_warning(peer),
+            Command::Know(peers) => {
+                self.know(peers);
+                Ok(())
+            }
             Command::Leave => {
                 self.leave(now);
                 Ok(())
@@ -58,6 +63,9 @@ impl Call {
                 }
                 Ok(())
             }
+            Command::Unverify(peer) => self.unverify(peer),
+            Command::Verify(peer) => self.verify(peer, now),
+            Command::WordsDiffer(peer) => self.words_differ(peer),
         };
         if let Err(refusal) = done {
             self.event(CallEvent::Refused(refusal));

@@ -3,6 +3,7 @@
 mod command;
 mod room;
 mod sessions;
+mod trust;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,6 +13,7 @@ use std::{
 use parlor_protocol::{
     PeerId, RoomName, SessionState, chat as wire,
     ctrl::CtrlMessage,
+    diagnostics::History,
     media::MediaState,
     peer::{Hello, PeerBody},
     signal::Address,
@@ -20,6 +22,7 @@ use parlor_protocol::{
 use rand::{SeedableRng, rngs::SmallRng};
 
 use crate::{
+    candidates::ufrag,
     chat::{self, Chat},
     config::{CallConfig, Timings},
     dropped::{Dropped, Why},
@@ -29,6 +32,7 @@ use crate::{
     peer::{Peer, Surroundings},
     roster::Roster,
     session::Session,
+    trust::{Known, Source},
     view::RoomView,
     words,
 };
@@ -67,6 +71,9 @@ pub struct Call {
     /// Whose session a key is. Keys of sessions that are gone are not in it.
     keys: BTreeMap<SessionKey, PeerId>,
     chat: Chat,
+    shares: Source,
+    known: Known,
+    wall_ms_at_start: u64,
     dropped: Dropped,
     rng: SmallRng,
     next_key: u64,
@@ -94,6 +101,7 @@ impl Call {
     pub fn new(config: CallConfig, now: Instant) -> Self {
         let me = Address { peer: config.identity.peer_id(), instance: config.instance };
         let since_start = now.saturating_duration_since(config.start);
+        let shares = Source::new(config.identity.clone(), me, &config.room);
         let chat = chat::Setup {
             me,
             identity: config.identity,
@@ -116,6 +124,9 @@ impl Call {
             peers: BTreeMap::new(),
             keys: BTreeMap::new(),
             chat: Chat::new(chat, now),
+            shares,
+            known: Known::default(),
+            wall_ms_at_start: config.wall_ms_at_start,
             dropped: Dropped::default(),
             rng: SmallRng::seed_from_u64(config.seed),
             next_key: 1,
@@ -185,7 +196,8 @@ impl Call {
     /// The others, in the order of their coming.
     pub fn tiles(&self) -> Vec<ui::Tile> {
         let around = self.surroundings();
-        let mut tiles: Vec<ui::Tile> = self.peers.values().map(|peer| peer.view(around)).collect();
+        let view = |(id, peer): (&PeerId, &Peer)| ui::Tile { trust: self.trust(*id), ..peer.view(around) };
+        let mut tiles: Vec<ui::Tile> = self.peers.iter().map(view).collect();
         tiles.sort_by_key(|tile| tile.tile);
         tiles
     }
@@ -215,9 +227,21 @@ impl Call {
         self.peers.get(&peer).and_then(|peer| peer.session.as_ref()).map(Session::key)
     }
 
+    /// What happened so far to those who have a tile.
+    pub fn histories(&self, now: Instant) -> BTreeMap<PeerId, History> {
+        let around = self.surroundings();
+        self.peers.iter().map(|(id, peer)| (*id, peer.tally.history(around, now))).collect()
+    }
+
     /// What was thrown away so far.
     pub fn dropped(&self) -> Dropped {
         self.dropped
+    }
+
+    /// The runs that tiles are for.
+    #[cfg(test)]
+    pub(crate) fn runs(&self) -> impl Iterator<Item = Address> {
+        self.peers.values().map(|peer| peer.address)
     }
 
     /// Runs of authors that the chat knows, our own included.
@@ -229,8 +253,11 @@ impl Call {
     fn handle_engine(&mut self, key: SessionKey, event: EngineEvent, now: Instant) {
         // A session that is gone may still speak: its queue was not empty.
         let Some(id) = self.keys.get(&key).copied() else { return };
-        let session = self.peers.get_mut(&id).and_then(|peer| peer.session.as_mut());
-        if let Some(session) = session.filter(|session| session.key() == key) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if let Some(session) = peer.session.as_mut().filter(|session| session.key() == key) {
+            if let EngineEvent::Description { description, .. } = &event {
+                peer.tally.described(key, ufrag(&description.sdp));
+            }
             session.handle_engine(event, now);
             self.drain(id, now);
         }
@@ -241,7 +268,7 @@ impl Call {
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             match &mut peer.session {
                 Some(session) => {
-                    session.restart(now);
+                    session.network_changed(now);
                     session.handle_timeout(now);
                     self.drain(id, now);
                 }
@@ -272,8 +299,8 @@ impl Call {
         let hello = Hello { name: self.name.clone(), hue: self.hue, capabilities: Vec::new(), media: self.media };
         self.outputs.push_back(Output::Signal { to, body: PeerBody::Hello(hello) });
         match to {
-            Some(address) => self.roster.told(address, now),
-            None => self.roster.addresses().into_iter().for_each(|address| self.roster.told(address, now)),
+            Some(address) => self.roster.told(address, true, now),
+            None => self.roster.addresses().into_iter().for_each(|address| self.roster.told(address, false, now)),
         }
     }
 

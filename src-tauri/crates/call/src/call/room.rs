@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use parlor_protocol::{
     Cause, PeerId, VERSION,
     negotiation::{DescriptionKind, Negotiation, NegotiationBody},
-    peer::{Hello, PeerBody, PeerMessage},
+    peer::{Hello, PeerBody},
     signal::{Address, ErrorCode, LeaveReason, Member},
 };
 
@@ -32,13 +32,15 @@ impl Call {
             SignalingInput::PeerJoined(member) => self.handle_here(member.address, now),
             SignalingInput::PeerLeft { address, reason } => self.handle_left(address, reason, now),
             SignalingInput::PeerBack(address) => self.handle_here(address, now),
-            SignalingInput::Message { from, message } => self.handle_message(from, message, now),
+            SignalingInput::Message { from, broadcast, message } => {
+                self.handle_message(from, broadcast, message.body, now);
+            }
             SignalingInput::Ignored { .. } => {
                 self.roster.understood();
                 self.drop_one(Why::Malformed);
             }
             SignalingInput::Unreadable { from } => self.handle_unreadable(from, now),
-            SignalingInput::Unsupported { from } => self.handle_unsupported(from, now),
+            SignalingInput::Unsupported { from } => self.handle_unsupported(from),
             SignalingInput::Refused { code } => self.handle_refused(code, now),
         }
     }
@@ -118,7 +120,7 @@ impl Call {
 
     /// Somebody is in the room, be it news or not. `early`: they were there before us.
     fn enter(&mut self, address: Address, early: bool, now: Instant) {
-        if address.peer == self.me.peer || self.past.is_buried(address, now) {
+        if address.peer == self.me.peer || self.past.is_buried(address) {
             return;
         }
         let old = self.roster.address(address.peer);
@@ -127,10 +129,7 @@ impl Call {
             if !early {
                 self.chat.listed_later(address.instance);
             }
-            let works =
-                |old| self.peers.get(&address.peer).is_some_and(|peer| peer.address == old && peer.is_healthy());
-            if let Some(old) = old.filter(|old| !works(*old)) {
-                self.past.bury(old, now + self.timings.tombstone, now);
+            if let Some(old) = old {
                 self.depart(old);
             }
         }
@@ -148,11 +147,6 @@ impl Call {
     fn handle_left(&mut self, address: Address, reason: LeaveReason, now: Instant) {
         if !self.roster.remove(address) {
             return;
-        }
-        match reason {
-            LeaveReason::Left if self.peers.get(&address.peer).is_some_and(|peer| peer.is_healthy()) => {}
-            LeaveReason::Left => self.past.bury(address, now + self.timings.tombstone, now),
-            LeaveReason::Lost => {}
         }
         self.depart(address);
         let Some(peer) = self.peers.get(&address.peer).filter(|peer| peer.address == address) else { return };
@@ -185,29 +179,34 @@ impl Call {
     fn handle_unreadable(&mut self, from: Address, now: Instant) {
         match self.roster.unreadable(from) {
             Unreadable::Known => self.drop_one(Why::Forged),
-            Unreadable::News => {
-                self.give_up_if_deaf(from, now);
-                self.event(CallEvent::Notice(words::unreadable(from.peer)));
-            }
+            Unreadable::News => self.event(CallEvent::Notice(words::unreadable(from.peer))),
             Unreadable::WrongKey => self.end("wrong-key", Cause::Left, now),
         }
     }
 
-    fn handle_message(&mut self, from: Address, message: PeerMessage, now: Instant) {
-        if from.peer == self.me.peer {
+    fn handle_message(&mut self, from: Address, broadcast: bool, body: PeerBody, now: Instant) {
+        if from.peer == self.me.peer || (broadcast && !is_for_all(&body)) {
             return self.drop_one(Why::Malformed);
         }
-        // An older run than the one that is here, or one that is over.
-        let known = self.peers.get(&from.peer).is_some_and(|peer| peer.address == from);
-        let superseded = !known && self.roster.address(from.peer).is_some_and(|here| here != from);
-        if superseded || self.past.is_buried(from, now) {
-            return self.drop_one(Why::Stale);
-        }
         self.roster.understood();
-        self.supersede(from, now);
-        match message.body {
+        // An older run than the one that is here, or one that is over.
+        let tile = self.peers.get(&from.peer).map(|peer| peer.address);
+        let superseded = tile != Some(from) && self.roster.address(from.peer).is_some_and(|here| here != from);
+        let stale = superseded || self.past.is_buried(from);
+        let foreign = tile.is_some_and(|tile| tile != from);
+        match body {
+            // It is true of the run that says it, and of no other.
             PeerBody::Bye { generation } => self.handle_bye(from, generation, now),
-            PeerBody::Hello(hello) => self.handle_hello(from, &hello, now),
+            PeerBody::Hello(_)
+            | PeerBody::Negotiation(_)
+            | PeerBody::Unsupported { .. }
+            | PeerBody::WantOffer { .. }
+                if stale =>
+            {
+                self.drop_one(Why::Stale);
+            }
+            PeerBody::Hello(_) if foreign && broadcast => self.ask(from, now),
+            PeerBody::Hello(hello) => self.handle_hello(from, &hello, broadcast, now),
             PeerBody::Negotiation(negotiation) => self.handle_negotiation(from, negotiation, now),
             PeerBody::Unsupported { .. } => self.note_version(from),
             PeerBody::WantOffer { generation } => self.handle_want_offer(from, generation, now),
@@ -215,14 +214,13 @@ impl Call {
     }
 
     /// Somebody has the room's key and speaks another version: they are told ours once.
-    fn handle_unsupported(&mut self, from: Address, now: Instant) {
+    fn handle_unsupported(&mut self, from: Address) {
         self.roster.understood();
         if !self.roster.outdated(from) {
             return self.drop_one(Why::Malformed);
         }
         let body = PeerBody::Unsupported { highest: VERSION };
         self.outputs.push_back(Output::Signal { to: Some(from), body });
-        self.give_up_if_deaf(from, now);
         self.event(CallEvent::Notice(words::unsupported(from.peer, "")));
     }
 
@@ -233,21 +231,30 @@ impl Call {
         }
     }
 
-    fn handle_hello(&mut self, from: Address, hello: &Hello, now: Instant) {
+    /// Something came that a newer run of somebody said to everybody, now or long ago: its answer will tell.
+    fn ask(&mut self, newer: Address, now: Instant) {
+        if self.roster.is_to_be_asked(newer, self.timings.ask_again, now) {
+            self.say_hello(newer, now);
+        }
+    }
+
+    fn handle_hello(&mut self, from: Address, hello: &Hello, broadcast: bool, now: Instant) {
         if self.roster.address(from.peer).is_some_and(|here| here != from) {
             // An older run that is still heard does not take its place back.
             return self.drop_one(Why::Stale);
         }
+        self.supersede(from, now);
         let ask_at = now + self.timings.ask_again;
         self.roster.add(from, false, ask_at);
         if !self.roster.contains(from) {
             return self.drop_one(Why::Flood);
         }
         self.chat.bind(from);
-        if self.roster.heard(from, hello, self.timings.ask_again, now) {
+        if self.roster.heard(from, hello, broadcast, self.timings.ask_again, now) {
             self.say_hello(from, now);
         }
         self.meet(from, Some(hello), now);
+        self.judge(from.peer);
         self.changed = true;
         let waits = self.peers.get(&from.peer).is_some_and(|peer| peer.session.is_none() && peer.failed.is_none());
         if waits {
@@ -256,7 +263,7 @@ impl Call {
     }
 
     fn handle_bye(&mut self, from: Address, generation: u32, now: Instant) {
-        if generation != 0 && generation < self.past.generation(from) {
+        if self.past.is_buried(from) || (generation != 0 && generation < self.past.generation(from)) {
             return self.drop_one(Why::Stale);
         }
         self.part(from, now);
@@ -264,7 +271,7 @@ impl Call {
 
     /// Somebody said goodbye: they are gone, now.
     pub(super) fn part(&mut self, address: Address, now: Instant) {
-        self.past.bury(address, now + self.timings.tombstone, now);
+        self.past.bury(address, now);
         self.roster.remove(address);
         if self.peers.get(&address.peer).is_some_and(|peer| peer.address == address) {
             self.close(address.peer, Cause::PeerLeft, now);
@@ -273,6 +280,7 @@ impl Call {
     }
 
     fn handle_negotiation(&mut self, from: Address, negotiation: Negotiation, now: Instant) {
+        self.supersede(from, now);
         let begins = match &negotiation.body {
             NegotiationBody::Description(description) => {
                 description.kind == DescriptionKind::Offer
@@ -301,6 +309,7 @@ impl Call {
         if known > self.past.generation(from).saturating_add(MAX_LEAP) {
             return self.drop_one(Why::Malformed);
         }
+        self.supersede(from, now);
         self.meet(from, None, now);
         let Some(peer) = self.peers.get_mut(&from.peer).filter(|peer| peer.address == from) else {
             return self.drop_one(Why::Flood);
@@ -317,5 +326,13 @@ impl Call {
         self.past.used(from, known, now);
         self.replace(from.peer, now);
         self.start(from.peer, false, now);
+    }
+}
+
+/// Whether such a message may be said to everybody.
+fn is_for_all(body: &PeerBody) -> bool {
+    match body {
+        PeerBody::Bye { .. } | PeerBody::Hello(_) => true,
+        PeerBody::Negotiation(_) | PeerBody::Unsupported { .. } | PeerBody::WantOffer { .. } => false,
     }
 }

@@ -41,26 +41,23 @@ impl Call {
         }
     }
 
-    /// The server says that a newer run of somebody is here. Its word ends nothing that works: the first message of that
-    /// run does, or the silence of the older one.
+    /// The server says that a newer run of somebody is here. Its word is a hint about the older one, no more.
     pub(super) fn make_way(&mut self, newer: Address, now: Instant) {
-        let Some(peer) = self.peers.get(&newer.peer).filter(|peer| peer.address != newer) else { return };
-        if peer.is_healthy() {
-            let older = peer.address;
-            return self.hint(older, Some(LeaveReason::Lost), now);
+        let older = self.peers.get(&newer.peer).map(|peer| peer.address).filter(|older| *older != newer);
+        if let Some(older) = older {
+            self.hint(older, Some(LeaveReason::Lost), now);
         }
-        self.supersede(newer, now);
-        self.give_up_if_deaf(newer, now);
     }
 
-    /// A newer run takes the place of an older one at once. Its tile is kept for it, until it says who it is.
+    /// A newer run, which has spoken to us, takes the place of an older one at once. Its tile is kept for it, until it
+    /// says who it is.
     pub(super) fn supersede(&mut self, address: Address, now: Instant) {
         let Some(peer) = self.peers.get(&address.peer) else { return };
         if peer.address == address {
             return;
         }
         let old = peer.address;
-        self.past.bury(old, now + self.timings.tombstone, now);
+        self.past.bury(old, now);
         self.replace(address.peer, now);
         let deadline = now + self.timings.connect_timeout;
         let Some(peer) = self.peers.get_mut(&address.peer) else { return };
@@ -70,16 +67,9 @@ impl Call {
         peer.timers.stop(Timer::Revive);
         peer.timers.set(Timer::Linger, deadline);
         peer.status = Status { state: SessionState::New, since: now, attempt: 0, cause: None };
+        peer.tally.begin_anew(now);
         self.publish(address.peer, now);
         self.depart(old);
-    }
-
-    /// Nothing will come of a tile that was kept for a newer run of somebody, if we cannot understand that run.
-    pub(super) fn give_up_if_deaf(&mut self, address: Address, now: Instant) {
-        let kept = self.peers.get(&address.peer).is_some_and(|peer| peer.address == address && peer.session.is_none());
-        if kept && self.roster.is_deaf(address) {
-            self.close(address.peer, Cause::Replaced, now);
-        }
     }
 
     /// A run that has neither a place in the room nor a tile has nothing more to say in the chat.
@@ -130,7 +120,8 @@ impl Call {
         let key = SessionKey(self.next_key);
         self.next_key += 1;
         let seed = self.rng.random();
-        session::Setup { key, remote, timings: self.timings, seed, signaling_up: self.signaling_up() }
+        let side = self.shares.side(key, remote);
+        session::Setup { key, remote, timings: self.timings, seed, signaling_up: self.signaling_up(), side }
     }
 
     fn install(&mut self, id: PeerId, session: Session, now: Instant) {
@@ -165,6 +156,7 @@ impl Call {
                 session::Output::ChatRefused => self.chat.refused(id, now),
                 session::Output::Dropped(why) => self.dropped.count(why),
                 session::Output::Engine(command) => self.engine(key, command),
+                session::Output::Exchange => self.handle_exchange(id),
                 session::Output::Greeted => {
                     let message = self.media_message();
                     if let Some(session) = self.peers.get_mut(&id).and_then(|peer| peer.session.as_mut()) {
@@ -199,6 +191,7 @@ impl Call {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(session) = &mut peer.session else { return };
         session.send_ctrl(&message);
+        session.begin_exchange();
         peer.connected = true;
         peer.tracks = MediaState::default();
         let name = peer.name.clone();
@@ -210,6 +203,7 @@ impl Call {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.name = words::shown_name(name);
         peer.set_media(media);
+        self.judge(id);
         self.changed = true;
         self.set_tracks(id, media, now);
         self.publish(id, now);
@@ -244,12 +238,6 @@ impl Call {
         // They left, said the server, and the silence since then says so too.
         if hint == Some(LeaveReason::Left) {
             return self.close(id, Cause::PeerLeft, now);
-        }
-        let Some(address) = self.peers.get(&id).map(|peer| peer.address) else { return };
-        // What was silent was an older run, and the server named a newer one.
-        if let Some(newer) = self.roster.address(id).filter(|newer| *newer != address) {
-            self.supersede(newer, now);
-            return self.give_up_if_deaf(newer, now);
         }
         let Some(peer) = self.peers.get_mut(&id) else { return };
         if peer.status.state == SessionState::Connected {
@@ -295,6 +283,7 @@ impl Call {
         let follow = if self.me.peer < id { now } else { now + self.timings.follow_after };
         peer.timers.set(Timer::Revive, follow);
         self.handle_peer_timeout(id, now);
+        self.publish(id, now);
     }
 
     /// What a peer waited for.
@@ -326,6 +315,7 @@ impl Call {
                 | Timer::Op
                 | Timer::Ping
                 | Timer::Restart
+                | Timer::Roam
                 | Timer::Watchdog => {}
             }
         }

@@ -495,5 +495,5 @@ fn millis(duration: Duration) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "../tests/chat.rs"]
+#[path = "../tests/chat/mod.rs"]
 mod tests;

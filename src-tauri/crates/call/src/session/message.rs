@@ -120,6 +120,8 @@ impl Session {
                 let busy = self.is_busy();
                 self.paths.answered(n, busy, now);
             }
+            CtrlMessage::VerifyCommit { commitment } => self.exchange.committed(commitment),
+            CtrlMessage::VerifyReveal { nonce } => self.exchange.revealed(nonce),
         }
     }
 

@@ -29,6 +29,7 @@ use crate::{
     paths::Paths,
     recovery::{Due, Recovery},
     timer::{Timer, Timers},
+    trust::{self, Exchange, Side},
 };
 
 pub(crate) use message::Via;
@@ -57,6 +58,7 @@ pub(crate) struct Session {
     /// `ctrl` ended: whatever the path does, this session will not be whole again.
     ctrl_lost: bool,
     talk: message::Talk,
+    exchange: Exchange,
     timers: Timers,
     timings: Timings,
     rng: SmallRng,
@@ -71,6 +73,7 @@ pub(crate) struct Setup {
     pub(crate) timings: Timings,
     pub(crate) seed: u64,
     pub(crate) signaling_up: bool,
+    pub(crate) side: Side,
 }
 
 /// What a session wants done.
@@ -88,6 +91,8 @@ pub(crate) enum Output {
     Dropped(Why),
     /// Tell the connection.
     Engine(EngineCommand),
+    /// There are verification words, or something about them does not fit.
+    Exchange,
     /// The other side said something on `ctrl` for the first time.
     Greeted,
     /// What the other side says of its media, and its name.
@@ -135,7 +140,7 @@ impl Session {
     }
 
     fn new(setup: Setup, first_offerer: bool, generation: u32, now: Instant) -> Self {
-        let Setup { key, remote, timings, seed, signaling_up } = setup;
+        let Setup { key, remote, timings, seed, signaling_up, side } = setup;
         let mut timers = Timers::default();
         timers.set(Timer::Connect, now + timings.connect_timeout);
         let mut session = Self {
@@ -156,6 +161,7 @@ impl Session {
             chat_open: false,
             ctrl_lost: false,
             talk: message::Talk::default(),
+            exchange: Exchange::new(side),
             timers,
             timings,
             rng: SmallRng::seed_from_u64(seed),
@@ -180,6 +186,10 @@ impl Session {
     /// 0 while the offer that begins it has not come.
     pub(crate) fn generation(&self) -> u32 {
         self.generation
+    }
+
+    pub(crate) fn exchange(&self) -> &Exchange {
+        &self.exchange
     }
 
     pub(crate) fn was_connected(&self) -> bool {
@@ -223,6 +233,8 @@ impl Session {
                 tracing::debug!(session = self.key.0, label, "a message was not sent")
             }
             EngineEvent::NegotiationNeeded => self.negotiator.want(Want::PLAIN, now),
+            EngineEvent::Roamed { reached } => self.handle_roamed(reached, now),
+            EngineEvent::Silent(silent) => self.handle_silent(silent, now),
             EngineEvent::TrackStarted { role } => tracing::debug!(session = self.key.0, ?role, "media came"),
             EngineEvent::Dead { cause } => self.outputs.push_back(Output::Over(cause, None)),
         }
@@ -254,7 +266,36 @@ impl Session {
         }
     }
 
-    /// Restarts ICE now: the network changed, or the person wants it.
+    /// The network is another one: the engine takes the path along if it can, else ICE restarts. A session that was never
+    /// connected has no path yet.
+    pub(crate) fn network_changed(&mut self, now: Instant) {
+        if self.was_connected {
+            self.timers.set(Timer::Roam, now + self.timings.roam_within);
+            self.engine(EngineCommand::Roam);
+        }
+    }
+
+    /// Whether the engine took the path along.
+    fn handle_roamed(&mut self, reached: bool, now: Instant) {
+        let waited = self.timers.at(Timer::Roam).is_some();
+        self.timers.stop(Timer::Roam);
+        if waited && !reached {
+            self.restart(now);
+            self.handle_timeout(now);
+        }
+    }
+
+    /// Nothing comes back on a path that still looks healthy, or something does again.
+    fn handle_silent(&mut self, silent: bool, now: Instant) {
+        if silent && self.is_healthy() {
+            self.recovery.suspect(now);
+            self.handle_timeout(now);
+        } else if !silent {
+            self.recovery.trust();
+        }
+    }
+
+    /// Restarts ICE now: the path could not be taken along to another network, or the person wants it.
     pub(crate) fn restart(&mut self, now: Instant) {
         if self.was_connected {
             self.recovery.force(now);
@@ -264,6 +305,22 @@ impl Session {
     /// Restarts ICE soon if the session is in trouble: the peer is back.
     pub(crate) fn restart_if_lost(&mut self, now: Instant) {
         self.recovery.at_once(now);
+    }
+
+    /// `ctrl` is open, and we have said on it who we are.
+    pub(crate) fn begin_exchange(&mut self) {
+        self.exchange.open(self.generation);
+        self.advance_exchange();
+    }
+
+    fn advance_exchange(&mut self) {
+        while let Some(step) = self.exchange.poll_step() {
+            match step {
+                trust::Step::Changed => self.outputs.push_back(Output::Exchange),
+                trust::Step::Dropped(why) => self.outputs.push_back(Output::Dropped(why)),
+                trust::Step::Say(message) => self.send_ctrl(&message),
+            }
+        }
     }
 
     /// Says something on `ctrl`, if it is open.
@@ -308,6 +365,7 @@ impl Session {
                     }
                 }
                 Timer::Connect => self.outputs.push_back(Output::Over(Cause::ConnectTimeout, None)),
+                Timer::Roam => self.restart(now),
                 Timer::Answer
                 | Timer::Linger
                 | Timer::Offer
@@ -339,8 +397,16 @@ impl Session {
     fn advance(&mut self, now: Instant) {
         while let Some(step) = self.negotiator.poll_step() {
             match step {
-                Step::Engine(command) => self.engine(command),
-                Step::Say { description, answers } => self.say_description(description, answers, now),
+                Step::Engine(command) => {
+                    if let EngineCommand::Apply { description, .. } = &command {
+                        self.exchange.remote(&description.sdp);
+                    }
+                    self.engine(command);
+                }
+                Step::Say { description, answers } => {
+                    self.exchange.local(&description.sdp);
+                    self.say_description(description, answers, now);
+                }
                 Step::Applied { ufrag } => {
                     if self.candidates.is_new(&ufrag) {
                         self.recovery.restarted(&mut self.rng, now);
@@ -354,6 +420,7 @@ impl Session {
                 Step::Failed => self.outputs.push_back(Output::Over(Cause::NegotiationFailed, None)),
             }
         }
+        self.advance_exchange();
         if self.is_busy() {
             self.paths.hurry(now);
         }

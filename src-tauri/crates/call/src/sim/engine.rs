@@ -12,13 +12,16 @@ use parlor_protocol::{
     negotiation::{Candidate, Description, DescriptionKind},
 };
 
+use super::world::PcId;
 use crate::{EngineCommand, EngineEvent, candidates::ufrag};
 
-/// How long ICE and DTLS take once both sides know each other's credentials.
-const ICE_TAKES: Duration = Duration::from_millis(150);
+/// How long ICE and DTLS take once both sides know each other's credentials, where nothing is lost.
+pub(super) const ICE_TAKES: Duration = Duration::from_millis(150);
 /// Silence until `disconnected`, and from there until `failed`.
 const DISCONNECTED_AFTER: Duration = Duration::from_secs(3);
 const FAILED_AFTER: Duration = Duration::from_secs(10);
+/// Silence until it is noticed that nothing comes back for what is sent.
+const SILENT_AFTER: Duration = Duration::from_millis(700);
 /// Messages that may wait on the channels.
 const MAX_WAITING: usize = 4096;
 
@@ -32,12 +35,19 @@ pub(super) struct Pc {
     pub(super) remote: Option<String>,
     /// A candidate of the other side for its present credentials.
     pub(super) reachable: bool,
+    /// The other end, as long as it fits.
+    pub(super) partner: Option<PcId>,
     /// Since when both sides could hear each other, without a break.
     up_since: Option<Instant>,
+    /// Since when this side could hear the other one, without a break.
+    hears_since: Option<Instant>,
     state_since: Instant,
     heard: Instant,
+    silent: bool,
     pub(super) channels: bool,
     pub(super) outbox: VecDeque<(&'static str, Bytes)>,
+    /// Something on the channels is sent again, and the rest waits.
+    pub(super) held_until: Instant,
     pub(super) offers: u32,
 }
 
@@ -46,6 +56,15 @@ pub(super) struct Pc {
 struct Pending {
     ufrag: String,
     number: u64,
+}
+
+/// What the path between two ends carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Path {
+    /// To this end.
+    pub(super) hears: bool,
+    /// From this end.
+    pub(super) heard: bool,
 }
 
 /// What goes wrong in the model when the core misuses it.
@@ -59,11 +78,15 @@ impl Pc {
             local: None,
             remote: None,
             reachable: false,
+            partner: None,
             up_since: None,
+            hears_since: None,
             state_since: now,
             heard: now,
+            silent: false,
             channels: false,
             outbox: VecDeque::new(),
+            held_until: now,
             offers: 0,
         }
     }
@@ -78,7 +101,7 @@ impl Pc {
         let failed = |op, error: &str| vec![EngineEvent::OpFailed { op, error: error.to_owned() }];
         let mut events = Vec::new();
         match command {
-            EngineCommand::Open { .. } | EngineCommand::Close => {}
+            EngineCommand::Open { .. } | EngineCommand::Roam | EngineCommand::Close => {}
             EngineCommand::Offer { op, ice_restart } => {
                 if self.offering.is_some() {
                     return Ok(failed(op, "have-local-offer"));
@@ -162,22 +185,23 @@ impl Pc {
         Ok(events)
     }
 
-    /// Time has passed; `up`: the other side is there with fitting credentials and the path delivers.
-    pub(super) fn tick(&mut self, up: bool, now: Instant) -> Option<SessionState> {
-        if up {
+    /// Time has passed. A check needs the path both ways; to stay connected it is enough to hear the other side.
+    pub(super) fn tick(&mut self, path: Path, takes: Duration, now: Instant) -> Option<SessionState> {
+        let since = |since: Option<Instant>, lasts: bool| if lasts { since.or(Some(now)) } else { None };
+        self.up_since = since(self.up_since, path.hears && path.heard);
+        self.hears_since = since(self.hears_since, path.hears);
+        if path.hears {
             self.heard = now;
-            self.up_since.get_or_insert(now);
-        } else {
-            self.up_since = None;
         }
         let up_for = self.up_since.map(|since| now - since);
+        let hears_for = self.hears_since.map(|since| now - since);
         let waits = now - self.state_since;
         let next = match self.state {
             SessionState::New if self.remote.is_some() && self.local.is_some() => SessionState::Connecting,
-            SessionState::Connecting if up_for.is_some_and(|up| up >= ICE_TAKES) => SessionState::Connected,
+            SessionState::Connecting if up_for.is_some_and(|up| up >= takes) => SessionState::Connected,
             SessionState::Connecting if waits > DISCONNECTED_AFTER + FAILED_AFTER => SessionState::Failed,
             SessionState::Connected if now - self.heard > DISCONNECTED_AFTER => SessionState::Disconnected,
-            SessionState::Disconnected if up_for.is_some_and(|up| up >= ICE_TAKES) => SessionState::Connected,
+            SessionState::Disconnected if hears_for.is_some_and(|up| up >= takes) => SessionState::Connected,
             SessionState::Disconnected if waits > FAILED_AFTER => SessionState::Failed,
             SessionState::New
             | SessionState::Connecting
@@ -189,6 +213,12 @@ impl Pc {
         self.state = next;
         self.state_since = now;
         Some(next)
+    }
+
+    /// Whether nothing comes back any more, or something again, where that is news.
+    pub(super) fn silence(&mut self, now: Instant) -> Option<bool> {
+        let silent = self.state == SessionState::Connected && now - self.heard > SILENT_AFTER;
+        (std::mem::replace(&mut self.silent, silent) != silent).then_some(silent)
     }
 
     /// A restart gives the path up before there is a new one.

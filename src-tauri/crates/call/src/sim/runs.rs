@@ -10,52 +10,101 @@ use parlor_protocol::{MessageId, SessionState, ui};
 
 use super::{
     schedule::{Mix, draw, perform},
+    server::LONGEST_BACKOFF,
     world::World,
 };
-use crate::RoomView;
+use crate::{RoomView, Timings};
 
-/// Long enough for what was broken to be given up, made anew, and connected.
-const CALM: Duration = Duration::from_secs(50);
-/// How long nothing may be negotiated at the end.
+/// How long nothing may be negotiated at the end, and nothing may break.
 const IDLE: Duration = Duration::from_secs(10);
+/// How often it is looked whether all is well again.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-const COMING: Mix = Mix { coming_and_going: 6, glare: 4, talk: 4, trouble: 0 };
-const TROUBLE: Mix = Mix { coming_and_going: 3, glare: 2, talk: 4, trouble: 4 };
+const NOTHING: Mix = Mix { coming_and_going: 0, commands: 0, glare: 0, lies: 0, talk: 0, trouble: 0 };
+const COMING: Mix = Mix { coming_and_going: 6, glare: 4, talk: 4, ..NOTHING };
+const TROUBLE: Mix = Mix { coming_and_going: 3, glare: 2, talk: 4, trouble: 4, ..NOTHING };
+const PEOPLE: Mix = Mix { coming_and_going: 3, commands: 4, glare: 1, talk: 2, trouble: 5, ..NOTHING };
+const LIES: Mix = Mix { coming_and_going: 6, lies: 4, talk: 3, trouble: 2, ..NOTHING };
 
-/// How many runs each test does: together a thousand at least.
-const RUNS: Runs = Runs { coming: 500, trouble: 400, failing: 150, five_coming: 60, five_trouble: 60 };
+/// How many runs each test does.
+const RUNS: Runs = Runs {
+    two_coming: 2800,
+    two_trouble: 2800,
+    two_failing: 1200,
+    two_commands: 1200,
+    three_trouble: 1000,
+    three_lies: 600,
+    four_commands: 200,
+    five_coming: 150,
+    six_trouble: 60,
+};
 
-const _: () = assert!(RUNS.coming + RUNS.trouble + RUNS.failing + RUNS.five_coming + RUNS.five_trouble >= 1000);
+const _: () = assert!(RUNS.sum() >= 10_000);
 
 struct Runs {
-    coming: u64,
-    trouble: u64,
-    failing: u64,
+    two_coming: u64,
+    two_trouble: u64,
+    two_failing: u64,
+    two_commands: u64,
+    three_trouble: u64,
+    three_lies: u64,
+    four_commands: u64,
     five_coming: u64,
-    five_trouble: u64,
+    six_trouble: u64,
+}
+
+impl Runs {
+    const fn sum(&self) -> u64 {
+        let twos = self.two_coming + self.two_trouble + self.two_failing + self.two_commands;
+        twos + self.three_trouble + self.three_lies + self.four_commands + self.five_coming + self.six_trouble
+    }
 }
 
 #[test]
 fn two_people_who_come_and_go_and_negotiate_at_once_always_find_together() {
-    let tally = for_each_seed(RUNS.coming, |seed| everybody_finds_together(World::new(seed, 2), COMING, 14));
+    let tally = for_each_seed(RUNS.two_coming, |seed| everybody_finds_together(World::new(seed, 2), COMING, 14));
     tally.has(&["connected", "left", "replaced", "restart", "rollback in glare"]);
 }
 
 #[test]
 fn two_people_on_bad_networks_always_find_together() {
-    let tally = for_each_seed(RUNS.trouble, |seed| everybody_finds_together(World::new(seed, 2), TROUBLE, 14));
+    let tally = for_each_seed(RUNS.two_trouble, |seed| everybody_finds_together(World::new(seed, 2), TROUBLE, 14));
     tally.has(&["chat", "disconnected", "failed", "restart"]);
 }
 
 #[test]
 fn two_people_whose_engines_fail_always_find_together() {
-    let tally = for_each_seed(RUNS.failing, |seed| {
+    let tally = for_each_seed(RUNS.two_failing, |seed| {
         let mut world = World::new(seed, 2);
-        world.op_fails = 60;
-        world.op_hangs = 20;
+        world.faults.op_fails = 60;
+        world.faults.op_hangs = 20;
         everybody_finds_together(world, TROUBLE, 12)
     });
     tally.has(&["failed", "rollback"]);
+}
+
+#[test]
+fn two_people_who_press_every_button_on_bad_networks_always_find_together() {
+    let tally = for_each_seed(RUNS.two_commands, |seed| everybody_finds_together(World::new(seed, 2), PEOPLE, 16));
+    tally.has(&["disconnected", "failed", "replaced", "restart"]);
+}
+
+#[test]
+fn three_people_on_bad_networks_always_find_together() {
+    let tally = for_each_seed(RUNS.three_trouble, |seed| everybody_finds_together(World::new(seed, 3), TROUBLE, 16));
+    tally.has(&["chat", "disconnected", "failed", "restart"]);
+}
+
+#[test]
+fn three_people_with_a_server_that_lies_and_replays_always_find_together() {
+    let tally = for_each_seed(RUNS.three_lies, |seed| everybody_finds_together(World::new(seed, 3), LIES, 18));
+    tally.has(&["connected", "replay", "replaced"]);
+}
+
+#[test]
+fn four_people_who_press_every_button_on_bad_networks_always_find_together() {
+    let tally = for_each_seed(RUNS.four_commands, |seed| everybody_finds_together(World::new(seed, 4), PEOPLE, 20));
+    tally.has(&["disconnected", "failed", "restart"]);
 }
 
 #[test]
@@ -65,8 +114,8 @@ fn five_people_who_come_and_go_and_negotiate_at_once_always_find_together() {
 }
 
 #[test]
-fn five_people_on_bad_networks_always_find_together() {
-    let tally = for_each_seed(RUNS.five_trouble, |seed| everybody_finds_together(World::new(seed, 5), TROUBLE, 24));
+fn six_people_on_bad_networks_always_find_together() {
+    let tally = for_each_seed(RUNS.six_trouble, |seed| everybody_finds_together(World::new(seed, 6), TROUBLE, 24));
     tally.has(&["chat", "disconnected", "failed", "restart"]);
 }
 
@@ -75,6 +124,8 @@ fn five_people_on_bad_networks_always_find_together() {
 struct Tally {
     counts: BTreeMap<&'static str, u32>,
     runs: u64,
+    /// The longest that anybody was without anybody once the network was whole.
+    healed: Duration,
     /// One seed alone proves nothing about the mix.
     whole: bool,
 }
@@ -89,72 +140,125 @@ impl Tally {
 }
 
 /// Runs seeds from 1, or the one that is asked for.
-fn for_each_seed(runs: u64, run: impl Fn(u64) -> World) -> Tally {
+fn for_each_seed(runs: u64, run: impl Fn(u64) -> (World, Duration)) -> Tally {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let replay = number("PARLOR_SIM_SEED");
     let seeds = match replay {
         Some(seed) => seed..=seed,
-        None => 1..=number("PARLOR_SIM_RUNS").unwrap_or(runs),
+        None => 1..=number("PARLOR_SIM_RUNS").unwrap_or(runs).min(runs),
     };
     let mut tally = Tally { whole: replay.is_none() && seeds.clone().count() >= 50, ..Tally::default() };
     for seed in seeds.clone() {
         match catch_unwind(AssertUnwindSafe(|| run(seed))) {
-            Ok(world) => {
+            Ok((world, healed)) => {
                 tally.runs += 1;
+                tally.healed = tally.healed.max(healed);
                 world.checks.tally.iter().for_each(|(what, n)| *tally.counts.entry(what).or_default() += n);
             }
             Err(panic) => {
-                eprintln!("failed with PARLOR_SIM_SEED={seed}");
+                let test = std::thread::current().name().unwrap_or_default().to_owned();
+                eprintln!("its timeline: PARLOR_SIM_SEED={seed} cargo test -p parlor-call {test} -- --nocapture");
                 resume_unwind(panic);
             }
         }
     }
-    println!("simulation: {} runs, {:?}", tally.runs, tally.counts);
+    let (healed, bound) = (tally.healed, bound(&Timings::default()));
+    println!("simulation: {} runs, whole again within {healed:?} (bound {bound:?}), {:?}", tally.runs, tally.counts);
     assert_eq!(tally.runs, seeds.count() as u64, "runs were left out");
     tally
 }
 
-fn everybody_finds_together(mut world: World, mix: Mix, actions: usize) -> World {
+/// The longest that somebody can be without somebody once everything works: the server is tried again after its longest
+/// wait, while a session that was being made, or was lost just then, runs into its deadline; the next one waits for the
+/// longest backoff, and for its first messages to be asked for twice.
+fn bound(timings: &Timings) -> Duration {
+    let given_up = timings.watchdog.max(timings.connect_timeout);
+    let longest = timings.revive_backoff.iter().max().copied().unwrap_or_default();
+    let revived = longest * (100 + timings.jitter) / 100 + timings.follow_after;
+    LONGEST_BACKOFF.max(given_up) + revived + timings.ask_again * 2
+}
+
+/// Does a run; how long it took until all was well again.
+fn everybody_finds_together(mut world: World, mix: Mix, actions: usize) -> (World, Duration) {
+    world.faults.roam_fails = 500;
+    world.faults.notices_silence = world.seed.is_multiple_of(2);
     let schedule = draw(&mut world, mix, actions, Duration::from_secs(25));
-    perform(&mut world, &schedule, CALM);
-    check_connected(&world);
-    check_chats(&world);
-    let offers = world.offers();
-    world.run_for(IDLE);
-    if world.offers() != offers {
-        world.fail("something negotiates although nothing happens");
+    perform(&mut world, &schedule);
+    if mix.lies > 0 {
+        // A server that stops lying: it starts anew, and everybody hears who is really there.
+        world.set_server(false);
+        world.set_server(true);
     }
-    world
+    let timings = Timings::default();
+    let whole = world.now;
+    until(&mut world, bound(&timings), unconnected);
+    let healed = world.now - whole;
+    // Everybody compares chats with everybody now and then.
+    let others = u32::try_from(world.nodes.len() - 1).unwrap_or(u32::MAX);
+    until(&mut world, timings.chat_sync * others, different_chats);
+    // What was wanted until just now may still be negotiated.
+    let timings_out = timings.answer_timeout + timings.op_timeout * 2;
+    let end = world.now + timings_out + IDLE;
+    let mut offers = None;
+    while offers.replace(world.offers()) != Some(world.offers()) {
+        if world.now > end {
+            world.fail("something negotiates although nothing happens");
+        }
+        world.run_for(IDLE);
+    }
+    if let Some(wrong) = unconnected(&world).or_else(|| different_chats(&world)) {
+        world.fail(&format!("not any more: {wrong}"));
+    }
+    for node in 0..world.nodes.len() {
+        if let Some(call) = &world.nodes[node].call
+            && let Err(wrong) = world.checks.chat(node, call)
+        {
+            world.fail(&format!("{node} {wrong}"));
+        }
+    }
+    (world, healed)
+}
+
+/// Lets time pass until nothing is wrong any more.
+fn until(world: &mut World, bound: Duration, wrong: impl Fn(&World) -> Option<String>) {
+    let end = world.now + bound;
+    while let Some(what) = wrong(world) {
+        if world.now >= end {
+            world.fail(&format!("{bound:?} after everything works: {what}"));
+        }
+        world.run_for(LOOK_EVERY);
+    }
 }
 
 fn views(world: &World) -> Vec<RoomView> {
     world.nodes.iter().filter_map(|node| node.call.as_ref()).map(crate::Call::view).collect()
 }
 
-/// Everybody has a tile of everybody else, connected.
-fn check_connected(world: &World) {
-    for (node, view) in views(world).iter().enumerate() {
-        if view.signaling != ui::Signaling::Up {
-            world.fail(&format!("{node} is not in the room: {:?}", view.signaling));
-        }
-        if view.tiles.len() != world.nodes.len() - 1 {
-            world.fail(&format!("{node} has {} tiles", view.tiles.len()));
-        }
-        for tile in &view.tiles {
-            if tile.state != SessionState::Connected || tile.row != SessionState::Connected {
-                world.fail(&format!("{node} has {:?} as {:?}", tile.peer, tile.state));
+/// Whether somebody lacks a connected tile of the present run of somebody else.
+fn unconnected(world: &World) -> Option<String> {
+    for (node, them) in world.nodes.iter().enumerate() {
+        let Some(call) = &them.call else { return Some(format!("{node} is not there")) };
+        for other in (0..world.nodes.len()).filter(|other| *other != node) {
+            let state = call.session_state(world.peer(other));
+            if state != Some(SessionState::Connected) || !call.runs().any(|run| run == world.address(other)) {
+                return Some(format!("{node} has {other} as {state:?}"));
             }
         }
-    }
-}
-
-/// All have the same messages in the same order.
-fn check_chats(world: &World) {
-    let chats: Vec<Vec<MessageId>> =
-        views(world).iter().map(|view| view.chat.messages.iter().map(|line| line.id).collect()).collect();
-    for (node, chat) in chats.iter().enumerate() {
-        if chat != &chats[0] {
-            world.fail(&format!("{node} has the chat {chat:?}, 0 has {:?}", chats[0]));
+        let strangers = call.runs().count() >= world.nodes.len();
+        if strangers
+            || call.view().signaling != ui::Signaling::Up
+            || call.tiles().iter().any(|tile| tile.row != SessionState::Connected)
+        {
+            return Some(format!("{node} is not in the room, or shows what is not there"));
         }
     }
+    None
+}
+
+/// Whether not all have the same messages in the same order.
+fn different_chats(world: &World) -> Option<String> {
+    let chats: Vec<Vec<MessageId>> =
+        views(world).iter().map(|view| view.chat.messages.iter().map(|line| line.id).collect()).collect();
+    let (node, chat) = chats.iter().enumerate().find(|(_, chat)| **chat != chats[0])?;
+    Some(format!("{node} has the chat {chat:?}, 0 has {:?}", chats[0]))
 }

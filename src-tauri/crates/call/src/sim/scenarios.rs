@@ -12,13 +12,18 @@ use parlor_protocol::{
 use super::world::World;
 use crate::{Command, EngineEvent, Input};
 
-fn ms(millis: u64) -> Duration {
+pub(super) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
 /// So many nodes, all connected.
-fn connected(nodes: usize) -> World {
-    let mut world = World::new(1, nodes);
+pub(super) fn connected(nodes: usize) -> World {
+    connected_by(1, nodes)
+}
+
+/// The same with another seed.
+pub(super) fn connected_by(seed: u64, nodes: usize) -> World {
+    let mut world = World::new(seed, nodes);
     world.latency = ms(25);
     for node in 0..nodes {
         world.join(node);
@@ -30,19 +35,19 @@ fn connected(nodes: usize) -> World {
     world
 }
 
-fn tiles(world: &World, node: usize) -> Vec<ui::Tile> {
+pub(super) fn tiles(world: &World, node: usize) -> Vec<ui::Tile> {
     world.nodes[node].call.as_ref().unwrap().view().tiles
 }
 
-fn states(world: &World, node: usize) -> Vec<SessionState> {
+pub(super) fn states(world: &World, node: usize) -> Vec<SessionState> {
     tiles(world, node).iter().map(|tile| tile.state).collect()
 }
 
-fn texts(world: &World, node: usize) -> Vec<String> {
+pub(super) fn texts(world: &World, node: usize) -> Vec<String> {
     world.nodes[node].call.as_ref().unwrap().view().chat.messages.into_iter().map(|line| line.text).collect()
 }
 
-fn say(world: &mut World, node: usize, text: &str) {
+pub(super) fn say(world: &mut World, node: usize, text: &str) {
     world.command(node, Command::Chat { text: text.to_owned() });
 }
 
@@ -126,6 +131,7 @@ fn a_server_that_claims_another_run_of_somebody_ends_no_call() {
 fn a_server_that_claims_another_run_of_somebody_does_not_stop_a_change_of_network() {
     for node in [0, 1] {
         let mut world = connected(2);
+        world.faults.roam_fails = 1000;
         world.claim_another_run(0);
         world.claim_another_run(1);
         world.run_for(ms(1000));
@@ -212,14 +218,17 @@ fn both_sides_negotiate_in_the_same_instant_a_thousand_times() {
 #[test]
 fn a_change_of_network_is_over_within_a_second() {
     for node in [0, 1] {
-        let mut world = connected(2);
-        world.input(node, Input::NetworkChanged);
-        world.run_for(ms(1000));
-        assert_eq!(
-            (states(&world, 0), states(&world, 1)),
-            (vec![SessionState::Connected], vec![SessionState::Connected])
-        );
-        assert!(world.offers() > 1);
+        for (roam_fails, restarts) in [(0, false), (1000, true)] {
+            let mut world = connected(2);
+            world.faults.roam_fails = roam_fails;
+            world.input(node, Input::NetworkChanged);
+            world.run_for(ms(1000));
+            assert_eq!(
+                (states(&world, 0), states(&world, 1)),
+                (vec![SessionState::Connected], vec![SessionState::Connected])
+            );
+            assert_eq!(world.offers() > 1, restarts);
+        }
     }
 }
 

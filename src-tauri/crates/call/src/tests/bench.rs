@@ -168,13 +168,23 @@ impl Bench {
         self.signaling(SignalingInput::PeerLeft { address: self.other, reason });
     }
 
-    /// The other peer says something through signaling.
+    /// The other peer says something to us alone through signaling.
     pub(super) fn message(&mut self, body: PeerBody) {
-        self.signaling(SignalingInput::Message { from: self.other, message: body.into() });
+        self.said_by(self.other, false, body);
+    }
+
+    /// A run says something through signaling.
+    pub(super) fn said_by(&mut self, from: Address, broadcast: bool, body: PeerBody) {
+        self.signaling(SignalingInput::Message { from, broadcast, message: body.into() });
     }
 
     pub(super) fn hello(&mut self) {
-        self.message(PeerBody::Hello(Hello { name: "Anna".to_owned(), hue: 18, ..Hello::default() }));
+        self.message(anna());
+    }
+
+    /// The other peer says hello to everybody.
+    pub(super) fn hello_to_all(&mut self) {
+        self.said_by(self.other, true, anna());
     }
 
     /// The other peer's next step in a negotiation, through signaling.
@@ -369,6 +379,11 @@ impl Bench {
     pub(super) fn closes(&self) -> usize {
         self.commands().iter().filter(|command| ***command == EngineCommand::Close).count()
     }
+}
+
+/// Who the other peer says it is.
+fn anna() -> PeerBody {
+    PeerBody::Hello(Hello { name: "Anna".to_owned(), hue: 18, ..Hello::default() })
 }
 
 pub(super) fn offer(ufrag: &str) -> Description {

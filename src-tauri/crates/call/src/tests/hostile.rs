@@ -6,7 +6,7 @@ use parlor_protocol::{
 };
 
 use super::bench::{Bench, offer};
-use crate::{Command, EngineCommand, SignalingInput};
+use crate::{Command, EngineCommand};
 
 #[test]
 fn lifecycle_events_cannot_be_spoken_by_a_peer() {
@@ -77,7 +77,7 @@ fn a_flood_on_ctrl_is_cut() {
 fn a_message_under_our_own_id_is_dropped() {
     let mut bench = Bench::lesser().met();
     bench.take();
-    bench.signaling(SignalingInput::Message { from: bench.me, message: PeerBody::Bye { generation: 0 }.into() });
+    bench.said_by(bench.me, false, PeerBody::Bye { generation: 0 });
     assert_eq!((bench.outputs.len(), bench.call.dropped().malformed), (0, 1));
 }
 

@@ -7,7 +7,7 @@ use parlor_protocol::{
 };
 
 use super::bench::{Bench, offer};
-use crate::{CallEvent, Command, EngineCommand, LocalPeer, Output, Refusal, SignalingInput};
+use crate::{CallEvent, Command, EngineCommand, EngineEvent, LocalPeer, Output, Refusal, SignalingInput};
 
 use SessionState::Closed;
 
@@ -22,6 +22,16 @@ fn a_goodbye_ends_a_healthy_session_at_once_whichever_way_it_comes() {
         assert_eq!((bench.states(), bench.cause()), (vec![Closed], Some(Cause::PeerLeft)));
         assert_eq!((bench.disconnects(), bench.notices()), (vec!["left".to_owned()], vec!["peer-left".to_owned()]));
     }
+}
+
+#[test]
+fn a_goodbye_that_comes_with_the_opening_is_announced_after_it_once() {
+    let mut bench = Bench::lesser().met();
+    bench.exchange(1);
+    bench.engine(EngineEvent::Connection(SessionState::Connected));
+    bench.engine(EngineEvent::ChannelOpen { label: "ctrl".to_owned() });
+    bench.ctrl(&CtrlMessage::Bye);
+    assert_eq!((bench.connects(), bench.disconnects()), (1, vec!["left".to_owned()]));
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 mod bench;
 mod connecting;
+mod counting;
 mod disconnecting;
 mod frozen;
 mod hostile;
 mod leaving;
+mod limits;
 mod nonsense;
 mod recovering;
 mod roster;

@@ -18,6 +18,10 @@ fn restarts(bench: &Bench) -> usize {
     bench.commands().iter().filter(restart).count()
 }
 
+fn roams(bench: &Bench) -> usize {
+    bench.commands().iter().filter(|command| matches!(command, EngineCommand::Roam)).count()
+}
+
 /// Connected, then silent.
 fn silent(bench: Bench) -> Bench {
     let mut bench = bench.connected();
@@ -114,6 +118,8 @@ fn a_question_is_answered_over_the_path_that_it_took() {
 fn a_change_of_network_restarts_a_session_that_still_looks_healthy() {
     for mut bench in [Bench::lesser().connected(), Bench::greater().connected()] {
         bench.input(Input::NetworkChanged);
+        assert_eq!((roams(&bench), bench.said(&QUERY)), (1, 0));
+        bench.engine(EngineEvent::Roamed { reached: false });
         assert_eq!(bench.said(&QUERY), 1);
         bench.say(1, READY);
         assert_eq!(restarts(&bench), 1);
@@ -121,9 +127,79 @@ fn a_change_of_network_restarts_a_session_that_still_looks_healthy() {
 }
 
 #[test]
+fn a_path_that_was_taken_to_another_network_needs_no_restart() {
+    let mut bench = Bench::lesser().connected();
+    bench.input(Input::NetworkChanged);
+    bench.engine(EngineEvent::Roamed { reached: true });
+    bench.seconds(60.0);
+    assert_eq!((bench.said(&QUERY), bench.state()), (0, Some(Connected)));
+}
+
+#[test]
+fn silence_on_a_path_that_looks_healthy_asks_the_leading_side_first() {
+    for (mut bench, at_once) in [(Bench::lesser().connected(), 1), (Bench::greater().connected(), 0)] {
+        bench.engine(EngineEvent::Silent(true));
+        assert_eq!(bench.said(&QUERY), at_once);
+        bench.seconds(1.0);
+        assert_eq!(bench.said(&QUERY), 1);
+        bench.say(1, READY);
+        assert_eq!(restarts(&bench), 1);
+    }
+}
+
+#[test]
+fn silence_that_ends_restarts_nothing() {
+    let mut bench = Bench::lesser().connected();
+    bench.engine(EngineEvent::Silent(true));
+    bench.engine(EngineEvent::Silent(false));
+    bench.say(1, READY);
+    bench.seconds(30.0);
+    assert_eq!((bench.said(&QUERY), restarts(&bench), bench.state()), (1, 0, Some(Connected)));
+}
+
+#[test]
+fn silence_is_not_insisted_on_while_ice_says_that_all_is_well() {
+    let mut bench = Bench::lesser().connected();
+    bench.engine(EngineEvent::Silent(true));
+    bench.seconds(60.0);
+    assert!(bench.said(&QUERY) <= 3);
+    assert_eq!((bench.state(), restarts(&bench)), (Some(Connected), 0));
+}
+
+#[test]
+fn an_engine_that_says_nothing_of_a_change_of_network_is_not_waited_for() {
+    let mut bench = Bench::lesser().connected();
+    bench.input(Input::NetworkChanged);
+    bench.seconds(2.0);
+    assert_eq!(bench.said(&QUERY), 1);
+}
+
+#[test]
+fn what_the_engine_says_unasked_restarts_nothing() {
+    let mut bench = Bench::lesser().connected();
+    bench.engine(EngineEvent::Roamed { reached: false });
+    bench.seconds(5.0);
+    assert_eq!(bench.said(&QUERY), 0);
+}
+
+#[test]
+fn the_side_whose_network_is_another_goes_first_once_the_server_is_back() {
+    for mut bench in [Bench::lesser().connected(), Bench::greater().connected()] {
+        bench.down();
+        bench.input(Input::NetworkChanged);
+        bench.engine(EngineEvent::Roamed { reached: false });
+        bench.engine(EngineEvent::Connection(SessionState::Disconnected));
+        bench.take();
+        bench.up(true);
+        assert_eq!(bench.said(&QUERY), 1);
+    }
+}
+
+#[test]
 fn a_change_of_network_is_not_insisted_on_while_all_is_well() {
     let mut bench = Bench::lesser().connected();
     bench.input(Input::NetworkChanged);
+    bench.engine(EngineEvent::Roamed { reached: false });
     bench.seconds(60.0);
     assert!(bench.said(&QUERY) <= 3);
     assert_eq!((bench.state(), restarts(&bench)), (Some(Connected), 0));

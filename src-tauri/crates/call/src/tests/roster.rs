@@ -10,7 +10,7 @@ use parlor_protocol::{
 use super::bench::{Bench, offer};
 use crate::{CallEvent, EngineEvent, LocalPeer, Output, SignalingInput};
 
-use SessionState::{Closed, Connected, Disconnected, New};
+use SessionState::{Closed, Connected, Disconnected, Failed, New};
 
 fn hellos(bench: &Bench) -> Vec<Option<Address>> {
     let hello = |output: &Output| match output {
@@ -26,11 +26,6 @@ fn restarted(bench: &mut Bench) -> Address {
     bench.other.instance = InstanceId([2; 16]);
     bench.joined();
     old
-}
-
-/// The older run of the other peer says something.
-fn says(bench: &mut Bench, old: Address, body: PeerBody) {
-    bench.signaling(SignalingInput::Message { from: old, message: body.into() });
 }
 
 #[test]
@@ -51,7 +46,19 @@ fn two_hellos_are_enough() {
     bench.take();
     bench.hello();
     bench.hello();
+    bench.hello_to_all();
     assert!(hellos(&bench).is_empty());
+}
+
+#[test]
+fn who_says_hello_to_us_alone_is_answered_alone_so_that_they_know_that_we_are_there() {
+    let mut bench = Bench::lesser();
+    bench.up(true);
+    bench.take();
+    bench.hello_to_all();
+    assert!(hellos(&bench).is_empty());
+    bench.hello();
+    assert_eq!(hellos(&bench), [Some(bench.other)]);
 }
 
 #[test]
@@ -99,18 +106,91 @@ fn the_run_that_works_is_heard_although_the_server_names_a_newer_one() {
     bench.take();
     let body = NegotiationBody::RestartReadyQuery;
     let query = Negotiation { generation: 1, sequence: 50, answers: None, body };
-    says(&mut bench, old, PeerBody::Negotiation(query));
+    bench.said_by(old, false, PeerBody::Negotiation(query));
     assert_eq!(bench.said(&NegotiationBody::RestartReady), 1);
-    says(&mut bench, old, PeerBody::Bye { generation: 0 });
+    bench.said_by(old, false, PeerBody::Bye { generation: 0 });
     assert_eq!((bench.tiles(), bench.disconnects()), (0, vec!["left".to_owned()]));
 }
 
 #[test]
-fn the_servers_word_for_a_newer_run_ends_what_does_not_work() {
+fn the_servers_word_for_a_newer_run_ends_nothing_that_may_heal() {
     let mut bench = Bench::lesser().connected();
     bench.engine(EngineEvent::Connection(Disconnected));
-    restarted(&mut bench);
-    assert_eq!((bench.tiles(), bench.state(), bench.disconnects()), (1, Some(New), vec!["replaced".to_owned()]));
+    let old = restarted(&mut bench);
+    assert_eq!((bench.tiles(), bench.state(), bench.disconnects().len()), (1, Some(Disconnected), 0));
+    // It comes back, and is heard as before.
+    let query = NegotiationBody::RestartReadyQuery;
+    let step = Negotiation { generation: 1, sequence: 50, answers: None, body: query };
+    bench.said_by(old, false, PeerBody::Negotiation(step));
+    assert_eq!(bench.said(&NegotiationBody::RestartReady), 1);
+    bench.engine(EngineEvent::Connection(Connected));
+    bench.seconds(300.0);
+    assert_eq!((bench.state(), bench.disconnects().len()), (Some(Connected), 0));
+}
+
+#[test]
+fn a_recording_of_what_an_older_run_said_to_everybody_ends_nothing() {
+    for trouble in [false, true] {
+        let mut bench = Bench::lesser().connected();
+        if trouble {
+            bench.engine(EngineEvent::Connection(Disconnected));
+        }
+        bench.take();
+        let real = restarted(&mut bench);
+        for _ in 0..3 {
+            bench.hello_to_all();
+        }
+        // They are asked, once, and nobody is there to answer.
+        assert_eq!(hellos(&bench), [Some(bench.other)]);
+        bench.said_by(bench.other, true, PeerBody::Bye { generation: 0 });
+        assert_eq!((bench.tiles(), bench.disconnects().len(), bench.closes()), (1, 0, 0));
+        // The run that is there goes on, and comes back if it has to.
+        bench.other = real;
+        bench.joined();
+        bench.engine(EngineEvent::Connection(Connected));
+        bench.seconds(60.0);
+        assert_eq!((bench.state(), bench.disconnects().len()), (Some(Connected), 0));
+    }
+}
+
+#[test]
+fn a_goodbye_of_a_run_that_nobody_met_takes_nobodys_place() {
+    for broadcast in [false, true] {
+        let mut bench = Bench::lesser().connected();
+        restarted(&mut bench);
+        bench.said_by(bench.other, broadcast, PeerBody::Bye { generation: 0 });
+        assert_eq!((bench.state(), bench.disconnects().len()), (Some(Connected), 0));
+    }
+}
+
+#[test]
+fn a_run_that_was_replaced_never_comes_back() {
+    let mut bench = Bench::lesser().connected();
+    let old = restarted(&mut bench);
+    bench.hello();
+    bench.exchange(1);
+    bench.seconds(600.0);
+    let real = std::mem::replace(&mut bench.other, old);
+    bench.joined();
+    // What was kept from us until now was said to us alone, and is over all the same.
+    bench.hello();
+    bench.message(PeerBody::WantOffer { generation: 7 });
+    assert_eq!(bench.call.dropped().stale, 2);
+    bench.other = real;
+    bench.hello();
+    assert!(bench.offer_op().is_some());
+}
+
+#[test]
+fn only_hello_and_goodbye_are_said_to_everybody() {
+    let mut bench = Bench::greater().met();
+    bench.take();
+    let offer =
+        Negotiation { generation: 1, sequence: 1, answers: None, body: NegotiationBody::Description(offer("x")) };
+    bench.said_by(bench.other, true, PeerBody::Negotiation(offer));
+    bench.said_by(bench.other, true, PeerBody::Unsupported { highest: 9 });
+    bench.said_by(bench.other, true, PeerBody::WantOffer { generation: 0 });
+    assert_eq!((bench.outputs.len(), bench.call.dropped().malformed), (0, 3));
 }
 
 #[test]
@@ -122,7 +202,10 @@ fn the_servers_word_for_a_newer_run_shortens_the_silence_of_the_older() {
     bench.seconds(2.4);
     assert_eq!(bench.state(), Some(Disconnected));
     bench.seconds(0.2);
-    assert_eq!((bench.tiles(), bench.state(), bench.disconnects()), (1, Some(New), vec!["replaced".to_owned()]));
+    assert_eq!((bench.tiles(), bench.state(), bench.disconnects()), (1, Some(Failed), vec!["peer-lost".to_owned()]));
+    // The tile is for the newer one as soon as it is heard.
+    bench.hello();
+    assert_eq!((bench.tiles(), bench.state()), (1, Some(New)));
 }
 
 #[test]
@@ -141,7 +224,7 @@ fn an_older_run_is_over_once_the_newer_one_spoke() {
     bench.hello();
     bench.take();
     let body = NegotiationBody::Description(offer("late"));
-    says(&mut bench, old, PeerBody::Negotiation(Negotiation { generation: 9, sequence: 1, answers: None, body }));
+    bench.said_by(old, false, PeerBody::Negotiation(Negotiation { generation: 9, sequence: 1, answers: None, body }));
     assert_eq!((bench.commands().len(), bench.call.dropped().stale), (0, 1));
 }
 
@@ -156,26 +239,27 @@ fn a_late_leave_of_the_older_run_does_not_touch_the_newer() {
     for reason in [LeaveReason::Left, LeaveReason::Lost] {
         bench.signaling(SignalingInput::PeerLeft { address: old, reason });
     }
-    bench.signaling(SignalingInput::Message { from: old, message: PeerBody::Bye { generation: 0 }.into() });
+    bench.said_by(old, false, PeerBody::Bye { generation: 0 });
     assert_eq!(bench.tiles(), 1);
     assert!(bench.session().is_some());
 }
 
 #[test]
 fn a_newer_run_that_cannot_be_understood_has_no_tile() {
-    for unreadable_first in [true, false] {
+    let unreadable = |from| SignalingInput::Unreadable { from };
+    let unsupported = |from| SignalingInput::Unsupported { from };
+    for (input, notice) in
+        [(&unreadable as &dyn Fn(Address) -> SignalingInput, "unreadable-peer"), (&unsupported, "unsupported-version")]
+    {
         let mut bench = Bench::lesser().connected();
         restarted(&mut bench);
-        if unreadable_first {
-            bench.signaling(SignalingInput::Unreadable { from: bench.other });
-        }
+        bench.signaling(input(bench.other));
         assert_eq!(bench.state(), Some(Connected));
         bench.engine(EngineEvent::Connection(Disconnected));
         bench.seconds(2.6);
-        if !unreadable_first {
-            bench.signaling(SignalingInput::Unreadable { from: bench.other });
-        }
-        assert_eq!((bench.tiles(), bench.notices()), (0, vec!["unreadable-peer".to_owned()]));
+        assert_eq!((bench.state(), bench.notices()), (Some(Failed), vec![notice.to_owned()]));
+        bench.seconds(60.0);
+        assert_eq!(bench.tiles(), 0);
     }
 }
 
@@ -273,16 +357,6 @@ fn whoever_speaks_another_version_is_not_asked_again_who_they_are() {
     bench.take();
     bench.seconds(300.0);
     assert_eq!((hellos(&bench).len(), bench.tiles()), (0, 0));
-}
-
-#[test]
-fn a_newer_run_of_another_version_has_no_tile() {
-    let mut bench = Bench::lesser().connected();
-    bench.engine(EngineEvent::Connection(Disconnected));
-    restarted(&mut bench);
-    assert_eq!(bench.tiles(), 1);
-    bench.signaling(SignalingInput::Unsupported { from: bench.other });
-    assert_eq!((bench.tiles(), bench.notices()), (0, vec!["unsupported-version".to_owned()]));
 }
 
 #[test]

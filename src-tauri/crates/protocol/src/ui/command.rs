@@ -19,10 +19,22 @@ pub enum UiCommand {
         /// From [`DeviceChoice::spec`](super::DeviceChoice::spec).
         spec: String,
     },
+    /// Puts a report on the clipboard.
+    CopyDiagnostics {
+        /// On whom; on all where there is none.
+        peer: Option<PeerId>,
+        /// With addresses written out.
+        addresses: bool,
+    },
     /// Puts the room link on the clipboard.
     CopyLink,
     /// Takes a failed tile away.
     Dismiss {
+        /// Whose.
+        peer: PeerId,
+    },
+    /// The warning about a peer's key, or about its words, has been read and is to go.
+    DismissWarning {
         /// Whose.
         peer: PeerId,
     },
@@ -59,6 +71,11 @@ pub enum UiCommand {
         /// On.
         on: bool,
     },
+    /// Changes one's own STUN and TURN servers; those that are none change nothing.
+    SetIceServers {
+        /// `URL[, USER, PASSWORD]` each.
+        servers: Vec<String>,
+    },
     /// Turns the microphone on or off.
     SetMicrophone {
         /// On.
@@ -71,6 +88,11 @@ pub enum UiCommand {
     },
     /// Asks for pictures as pixels: this window cannot decode video. Holds for sessions from now on.
     SetRawPictures {
+        /// On.
+        on: bool,
+    },
+    /// Connects through relays alone, from the next connection on.
+    SetRelayOnly {
         /// On.
         on: bool,
     },
@@ -90,6 +112,28 @@ pub enum UiCommand {
     TileReports {
         /// One for each tile that is shown.
         reports: Vec<TileReport>,
+    },
+    /// Forgets that a peer was verified.
+    UnverifyPeer {
+        /// Whom.
+        peer: PeerId,
+    },
+    /// The words are the same on both screens: keeps the peer's key as verified in this room.
+    VerifyPeer {
+        /// Whom.
+        peer: PeerId,
+    },
+    /// Tells what can be read about the call at once and once a second, or stops to.
+    WatchDiagnostics {
+        /// On.
+        on: bool,
+        /// With addresses written out.
+        addresses: bool,
+    },
+    /// The words on the other screen are others.
+    WordsDiffer {
+        /// Whose.
+        peer: PeerId,
     },
 }
 

@@ -7,16 +7,22 @@ use ts_rs::TS;
 
 pub use command::{TileReport, UiCommand};
 
+pub use crate::trust::Trust;
+
 use crate::{
     InstanceId, MessageId, PeerId, RoomName,
+    diagnostics::Diagnostics,
     media::MediaState,
     session::{Cause, Remedy, SessionState, SessionStateEvent},
+    signal::IceServer,
 };
 
 /// What the backend tells the window.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum UiEvent {
+    /// What can be read about the call, once a second while it is watched.
+    Diagnostics(Box<Diagnostics>),
     /// Levels of sound, ten times a second while somebody can hear or be heard.
     Levels(Levels),
     /// Something worth a short word.
@@ -44,6 +50,8 @@ pub struct Snapshot {
     pub devices: Devices,
     /// What the person chose.
     pub settings: Settings,
+    /// What is wrong with the person's own STUN and TURN servers, or with there being no relay where one is wanted.
+    pub relay_problem: Option<Problem>,
     /// The room, from the moment of joining until the end page is left.
     pub room: Option<Room>,
 }
@@ -178,6 +186,8 @@ pub struct Tile {
     pub media: MediaState,
     /// Pictures have come since the camera was turned on.
     pub picture: bool,
+    /// Whether they are who they seem to be.
+    pub trust: Trust,
 }
 
 /// The card on a failed tile.
@@ -350,6 +360,12 @@ pub struct Settings {
     /// `HOST[:PORT]` of the server that starts rooms; empty means the one inside the app.
     #[serde(default)]
     pub server: String,
+    /// STUN and TURN servers of one's own, beside those of the room server.
+    #[serde(default)]
+    pub ice_servers: Vec<IceServer>,
+    /// Connect through relays alone.
+    #[serde(default)]
+    pub relay_only: bool,
 }
 
 impl Default for Settings {
@@ -363,6 +379,8 @@ impl Default for Settings {
             microphone_on: true,
             camera_on: true,
             server: String::new(),
+            ice_servers: Vec::new(),
+            relay_only: false,
         }
     }
 }

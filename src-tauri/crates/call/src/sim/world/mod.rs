@@ -2,37 +2,28 @@
 
 mod notes;
 mod paths;
+mod people;
 mod signaling;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use parlor_identity::{Identity, ProfileSecret};
-use parlor_protocol::{
-    InstanceId, PeerId,
-    media::MediaState,
-    peer::PeerBody,
-    signal::{Address, Member},
-};
+use parlor_protocol::{InstanceId, PeerId, peer::PeerBody, signal::Address};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::{
     checks::Checks,
     engine::Pc,
-    server::{Server, ToServer, Wire},
+    server::{Saying, Server, ToServer, Wire},
 };
-use crate::{
-    Call, CallConfig, Command, EngineCommand, EngineEvent, Input, Output, SessionKey, SignalingInput, Timings,
-    tests::origin,
-};
+use crate::{Call, Dropped, EngineCommand, EngineEvent, Input, Output, SessionKey, SignalingInput, tests::origin};
 
 /// When connections look at their paths.
 const TICK: Duration = Duration::from_millis(50);
-/// Lines of the timeline that are kept.
-const TIMELINE: usize = 600;
 /// Outputs that one input may give.
 const MAX_OUTPUTS: usize = 4000;
 
@@ -51,33 +42,56 @@ pub(super) struct World {
     pub(super) nodes: Vec<Node>,
     server: Server,
     pub(super) server_up: bool,
-    /// Pairs of nodes between which nothing passes, the lesser first.
-    pub(super) cut: BTreeSet<(usize, usize)>,
+    pub(super) faults: Faults,
     pub(super) pcs: BTreeMap<PcId, Pc>,
     /// How long a packet takes between nodes, at most.
     pub(super) latency: Duration,
-    /// Operations of the engine that fail, and that never end, in thousandths.
-    pub(super) op_fails: u32,
-    pub(super) op_hangs: u32,
     /// The next message like this is lost on its way through the server.
     pub(super) loses: Option<fn(&PeerBody) -> bool>,
     pub(super) checks: Checks,
-    timeline: VecDeque<String>,
+    /// Tells what happens as it happens.
     loud: bool,
+}
+
+/// What goes wrong at present; shares are in thousandths.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// From which node to which nothing passes.
+    pub(super) cut: BTreeSet<(usize, usize)>,
+    /// Packets between nodes that are lost: what they carried comes later, and connecting takes longer.
+    pub(super) loss: u32,
+    /// Operations of the engine that fail, and that never end.
+    pub(super) op_fails: u32,
+    pub(super) op_hangs: u32,
+    /// Connections notice that nothing comes back before they call the path lost.
+    pub(super) notices_silence: bool,
+    /// Changes of network that a connection cannot follow.
+    pub(super) roam_fails: u32,
+    /// Messages that the server loses, gives out twice, gives out late and out of order.
+    pub(super) server_loses: u32,
+    pub(super) server_repeats: u32,
+    pub(super) server_delays: u32,
+    /// Connections hear what no honest side says, and answer with an error instead of ending the run.
+    pub(super) lies: bool,
 }
 
 /// A machine with a person in front of it.
 pub(super) struct Node {
-    secret: ProfileSecret,
+    identity: Identity,
     pub(super) call: Option<Call>,
     /// Counts calls: what was meant for an older one is dropped.
     pub(super) run: u32,
     pub(super) wire: Wire,
     pub(super) online: bool,
     key_is_wrong: bool,
+    /// The person took a tile away.
+    pub(super) dismissed: bool,
     deadline: Option<Instant>,
     /// When the last operation given to each connection ends.
     busy: BTreeMap<SessionKey, Instant>,
+    /// Sealed messages that were opened: none opens twice.
+    opened: BTreeSet<u64>,
+    dropped: Dropped,
 }
 
 enum Happening {
@@ -87,7 +101,7 @@ enum Happening {
     ChannelsClosed { pc: PcId },
     Tick,
     ToServer { node: usize, number: u64, message: ToServer },
-    ToClient { node: usize, number: u64, input: SignalingInput },
+    ToClient { node: usize, number: u64, saying: Saying },
 }
 
 impl World {
@@ -96,14 +110,18 @@ impl World {
         let latency = Duration::from_millis(rng.random_range(1..80));
         let now = origin();
         let node = |index: usize| Node {
-            secret: ProfileSecret::from_bytes([u8::try_from(index).unwrap() + 1; 32]),
+            identity: ProfileSecret::from_bytes([u8::try_from(index).unwrap() + 1; 32])
+                .identity(&"room".parse().unwrap()),
             call: None,
             run: 0,
             wire: Wire::new(now),
             online: true,
             key_is_wrong: false,
+            dismissed: false,
             deadline: None,
             busy: BTreeMap::new(),
+            opened: BTreeSet::new(),
+            dropped: Dropped::default(),
         };
         let mut world = Self {
             seed,
@@ -115,142 +133,24 @@ impl World {
             nodes: (0..nodes).map(node).collect(),
             server: Server::default(),
             server_up: true,
-            cut: BTreeSet::new(),
+            faults: Faults::default(),
             pcs: BTreeMap::new(),
             latency,
-            op_fails: 0,
-            op_hangs: 0,
             loses: None,
             checks: Checks::default(),
-            timeline: VecDeque::new(),
             loud: std::env::var_os("PARLOR_SIM_SEED").is_some(),
         };
         world.at(TICK, Happening::Tick);
         world
     }
 
-    // --- What people and machines do ---
-
-    /// Starts a client and joins the room.
-    pub(super) fn join(&mut self, node: usize) {
-        if self.nodes[node].call.is_some() {
-            return;
-        }
-        self.nodes[node].run += 1;
-        let run = self.nodes[node].run;
-        let config = CallConfig {
-            identity: self.identity(node),
-            instance: self.instance(node),
-            room: "room".parse().unwrap(),
-            name: format!("N{node}"),
-            hue: 0,
-            media: MediaState { microphone: true, ..MediaState::default() },
-            timings: Timings::default(),
-            seed: self.rng.random(),
-            start: self.start,
-            wall_ms_at_start: 1_700_000_000_000,
-        };
-        self.note(format!("{node} starts run {run} as {:?}", config.identity.peer_id()));
-        let now = self.now;
-        self.nodes[node].call = Some(Call::new(config, now));
-        self.nodes[node].wire.number += 1;
-        self.nodes[node].wire.tries = 0;
-        self.nodes[node].wire.waiting.clear();
-        self.checks.started(node);
-        self.at(Duration::ZERO, Happening::Connect { node, run });
-    }
-
-    /// Says goodbye and ends.
-    pub(super) fn leave(&mut self, node: usize) {
-        self.command(node, Command::Leave);
-        self.tell_server(node, ToServer::Leave);
-        self.nodes[node].call = None;
-        self.checks.ended(node);
-        self.nodes[node].wire.up = false;
-    }
-
-    /// Dies without a word.
-    pub(super) fn kill(&mut self, node: usize) {
-        if self.nodes[node].call.take().is_none() {
-            return;
-        }
-        self.note(format!("{node} is killed"));
-        let run = self.nodes[node].run;
-        let gone: Vec<PcId> = self.pcs.keys().filter(|id| id.0 == node && id.1 == run).copied().collect();
-        for id in gone {
-            self.pcs.remove(&id);
-        }
-        self.checks.ended(node);
-        self.drop_wire(node);
-    }
-
-    pub(super) fn command(&mut self, node: usize, command: Command) {
-        self.input(node, Input::Command(command));
-    }
-
-    /// The same engine event for every connection of a node.
-    pub(super) fn engine_event(&mut self, node: usize, event: &EngineEvent) {
-        let run = self.nodes[node].run;
-        let ids: Vec<PcId> = self.pcs.keys().filter(|id| id.0 == node && id.1 == run).copied().collect();
-        for id in ids {
-            self.pc_says(id, event.clone());
-        }
-    }
-
-    /// The network between two nodes stops delivering, or delivers again.
-    pub(super) fn set_path(&mut self, a: usize, b: usize, up: bool) {
-        self.note(format!("path {a}-{b} {}", if up { "up" } else { "down" }));
-        let pair = (a.min(b), a.max(b));
-        if up {
-            self.cut.remove(&pair);
-        } else {
-            self.cut.insert(pair);
-        }
-    }
-
-    /// A node's way to the server breaks, or is there again.
-    pub(super) fn set_online(&mut self, node: usize, online: bool) {
-        self.note(format!("{node} {}", if online { "online" } else { "offline" }));
-        self.nodes[node].online = online;
-        if online {
-            self.reconnect(node);
-        } else {
-            self.drop_wire(node);
-        }
-    }
-
-    /// The server stops, or starts anew.
-    pub(super) fn set_server(&mut self, up: bool) {
-        self.note(format!("server {}", if up { "up" } else { "down" }));
-        self.server_up = up;
-        if !up {
-            self.server.forget();
-            for node in 0..self.nodes.len() {
-                self.drop_wire(node);
-            }
-        }
-    }
-
-    /// The server says to everybody else that another run of this node is here, which is not true.
-    pub(super) fn claim_another_run(&mut self, node: usize) {
-        let address = Address { instance: InstanceId([0xee; 16]), ..self.address(node) };
-        let member = Member { address, key: self.identity(node).public_key() };
-        self.note(format!("the server names {address:?}"));
-        let others = (0..self.nodes.len()).filter(|other| *other != node);
-        self.say(others.map(|other| (other, SignalingInput::PeerJoined(member))).collect());
-    }
-
-    /// This node's messages cannot be opened by the others, nor theirs by it.
-    pub(super) fn give_wrong_key(&mut self, node: usize) {
-        self.nodes[node].key_is_wrong = true;
-    }
-
-    pub(super) fn identity(&self, node: usize) -> Identity {
-        self.nodes[node].secret.identity(&"room".parse().unwrap())
-    }
-
     pub(super) fn peer(&self, node: usize) -> PeerId {
-        self.identity(node).peer_id()
+        self.nodes[node].identity.peer_id()
+    }
+
+    /// Whose id this is.
+    fn node_of(&self, peer: PeerId) -> Option<usize> {
+        (0..self.nodes.len()).find(|node| self.peer(*node) == peer)
     }
 
     fn instance(&self, node: usize) -> InstanceId {
@@ -319,29 +219,21 @@ impl World {
             }
             Happening::Tick => self.tick(),
             Happening::ToServer { node, number, message } => {
-                if self.server_up && self.nodes[node].wire.number == number && !self.is_lost(&message) {
-                    let said = self.server.receive(node, message);
+                if self.server_up && self.nodes[node].wire.number == number && !self.is_lost(node, &message) {
+                    let said = self.server.receive(node, number, message);
                     self.say(said);
                 }
             }
-            Happening::ToClient { node, number, input } => {
+            Happening::ToClient { node, number, saying } => {
                 if self.nodes[node].wire.number == number {
-                    if let SignalingInput::Up { .. } = input {
+                    if let SignalingInput::Up { .. } = saying.input {
                         self.wire_is_up(node);
                     }
+                    let input = self.open(node, saying);
                     self.input(node, Input::Signaling(input));
                 }
             }
         }
-    }
-
-    fn is_lost(&mut self, message: &ToServer) -> bool {
-        let ToServer::Relay { body, .. } = message else { return false };
-        let lost = self.loses.take_if(|is_like| is_like(body)).is_some();
-        if lost {
-            self.note(format!("the server loses {body:?}"));
-        }
-        lost
     }
 
     // --- Cores ---
@@ -353,11 +245,10 @@ impl World {
     }
 
     pub(super) fn input(&mut self, node: usize, input: Input) {
-        if self.nodes[node].call.is_none() {
-            return;
-        }
-        self.note_input(node, &input);
         let now = self.now;
+        let Some(call) = &self.nodes[node].call else { return };
+        self.checks.input(node, call, &input, now);
+        self.note_input(node, &input);
         if let Some(call) = &mut self.nodes[node].call {
             call.handle(input, now);
         }
@@ -365,43 +256,30 @@ impl World {
     }
 
     fn drain(&mut self, node: usize) {
-        let mut count = 0;
-        let mut outputs = Vec::new();
-        while let Some(output) = self.nodes[node].call.as_mut().and_then(Call::poll_output) {
-            count += 1;
-            if count > MAX_OUTPUTS {
-                self.fail(&format!("{node} never stops"));
-            }
-            outputs.push(output);
+        let Some(call) = &mut self.nodes[node].call else { return };
+        let outputs: Vec<Output> = std::iter::from_fn(|| call.poll_output()).take(MAX_OUTPUTS + 1).collect();
+        self.nodes[node].deadline = call.poll_timeout().map(|(at, _)| at);
+        if outputs.len() > MAX_OUTPUTS {
+            self.fail(&format!("{node} never stops"));
         }
-        for output in &outputs {
-            let verdict = self.checks.output(node, output);
-            self.judge(node, verdict);
-        }
+        self.note_dropped(node);
         for output in outputs {
+            self.note_output(node, &output);
+            let verdict = self.checks.output(node, &output, self.now);
+            self.judge(node, verdict);
             self.output(node, output);
         }
         let Some(call) = &self.nodes[node].call else { return };
-        let verdict = self.checks.call(node, call);
-        self.nodes[node].deadline = call.poll_timeout().map(|(at, _)| at);
+        let verdict = self.checks.call(node, call, self.now);
         self.judge(node, verdict);
     }
 
     fn output(&mut self, node: usize, output: Output) {
         let run = self.nodes[node].run;
         match output {
-            Output::Engine { session, command } => {
-                self.note_command(node, session, &command);
-                self.engine_command((node, run, session), command);
-            }
-            Output::Signal { to, body } => {
-                if self.loud {
-                    self.note(format!("{node} says {body:?}"));
-                }
-                self.tell_server(node, ToServer::Relay { to, body });
-            }
-            Output::Event(event) => self.note(format!("{node} EVENT {event:?}")),
-            Output::ViewChanged => {}
+            Output::Engine { session, command } => self.engine_command((node, run, session), command),
+            Output::Signal { to, body } => self.tell_server(node, ToServer::Relay { to, body }),
+            Output::Event(_) | Output::ViewChanged => {}
         }
     }
 
@@ -412,9 +290,10 @@ impl World {
         }
         // One after another: what has to wait makes what follows wait too.
         let takes = match command {
-            EngineCommand::Offer { .. } | EngineCommand::Apply { .. } | EngineCommand::Rollback { .. } => {
-                Duration::from_millis(self.rng.random_range(1..30))
-            }
+            EngineCommand::Offer { .. }
+            | EngineCommand::Apply { .. }
+            | EngineCommand::Rollback { .. }
+            | EngineCommand::Roam => Duration::from_millis(self.rng.random_range(1..30)),
             EngineCommand::Open { .. }
             | EngineCommand::Candidate(_)
             | EngineCommand::EndOfCandidates
@@ -436,5 +315,10 @@ impl World {
     fn trip(&mut self) -> Duration {
         let most = u64::try_from(self.latency.as_millis()).unwrap().max(2);
         Duration::from_millis(self.rng.random_range(1..most))
+    }
+
+    /// Whether something with this share in thousandths comes about.
+    fn dice(&mut self, share: u32) -> bool {
+        share > 0 && self.rng.random_range(0..1000) < share
     }
 }

@@ -1,59 +1,93 @@
 //! Between connections: who hears whom, and what flows.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use parlor_protocol::SessionState;
 use rand::RngExt;
 
 use super::{Happening, PcId, TICK, World};
-use crate::{EngineCommand, EngineEvent, sim::engine::Pc};
+use crate::{
+    EngineCommand, EngineEvent,
+    sim::engine::{ICE_TAKES, Path, Pc},
+};
+
+/// When what was lost is sent again.
+const RETRANSMIT_AFTER: Duration = Duration::from_millis(200);
+/// When connecting through loss takes longer, and by how much.
+const ICE_TAKES_LONGER: Duration = Duration::from_millis(600);
 
 impl World {
     pub(super) fn tick(&mut self) {
         self.at(TICK, Happening::Tick);
-        let owners: BTreeMap<String, PcId> =
-            self.pcs.iter().filter_map(|(id, pc)| pc.local.clone().map(|ufrag| (ufrag, *id))).collect();
         let ids: Vec<PcId> = self.pcs.keys().copied().collect();
+        let takes = if self.faults.loss > 0 { ICE_TAKES_LONGER } else { ICE_TAKES };
         for id in ids {
-            let up = self.partner(id, &owners);
+            let partner = self.partner(id);
+            let path = partner.map_or(Path { hears: false, heard: false }, |partner| self.path(id, partner));
             let now = self.now;
             let Some(pc) = self.pcs.get_mut(&id) else { continue };
-            if let Some(state) = pc.tick(up.is_some(), now) {
+            let (state, silent) = (pc.tick(path, takes, now), pc.silence(now));
+            if let Some(silent) = silent.filter(|_| self.faults.notices_silence) {
+                self.pc_says(id, EngineEvent::Silent(silent));
+            }
+            if let Some(state) = state {
                 self.pc_says(id, EngineEvent::Connection(state));
             }
-            if let Some(partner) = up {
+            if let Some(partner) = partner {
                 self.flow(id, partner);
             }
         }
     }
 
-    /// The other end, if the two can hear each other.
-    pub(super) fn partner(&self, id: PcId, owners: &BTreeMap<String, PcId>) -> Option<PcId> {
+    /// The other end, if the two can hear each other where the network delivers.
+    fn partner(&mut self, id: PcId) -> Option<PcId> {
         let pc = self.pcs.get(&id)?;
-        let partner = *owners.get(pc.remote.as_ref()?)?;
-        let other = self.pcs.get(&partner)?;
-        let fits = other.remote == pc.local && (pc.reachable || other.reachable);
-        let path = (id.0.min(partner.0), id.0.max(partner.0));
-        (fits && !self.cut.contains(&path)).then_some(partner)
+        let fits = |theirs: &PcId, other: &Pc| {
+            *theirs != id && other.remote == pc.local && other.local == pc.remote && (pc.reachable || other.reachable)
+        };
+        pc.remote.as_ref()?;
+        if let Some(partner) = pc.partner
+            && self.pcs.get(&partner).is_some_and(|other| fits(&partner, other))
+        {
+            return Some(partner);
+        }
+        let partner = self.pcs.iter().find(|(theirs, other)| fits(theirs, other)).map(|(theirs, _)| *theirs);
+        self.pcs.get_mut(&id)?.partner = partner;
+        partner
+    }
+
+    fn path(&self, id: PcId, partner: PcId) -> Path {
+        let cut = &self.faults.cut;
+        Path { hears: !cut.contains(&(partner.0, id.0)), heard: !cut.contains(&(id.0, partner.0)) }
     }
 
     /// Opens channels, and delivers what waits on them.
-    pub(super) fn flow(&mut self, id: PcId, partner: PcId) {
+    fn flow(&mut self, id: PcId, partner: PcId) {
         let connected = |pc: Option<&Pc>| pc.is_some_and(|pc| pc.state == SessionState::Connected);
         if !connected(self.pcs.get(&id)) || !connected(self.pcs.get(&partner)) {
             return;
         }
-        for end in [id, partner] {
-            if self.pcs.get_mut(&end).is_some_and(|pc| !std::mem::replace(&mut pc.channels, true)) {
-                for label in ["ctrl", "chat"] {
-                    self.pc_says(end, EngineEvent::ChannelOpen { label: label.to_owned() });
+        let path = self.path(id, partner);
+        if path.hears && path.heard {
+            for end in [id, partner] {
+                if self.pcs.get_mut(&end).is_some_and(|pc| !std::mem::replace(&mut pc.channels, true)) {
+                    for label in ["ctrl", "chat"] {
+                        self.pc_says(end, EngineEvent::ChannelOpen { label: label.to_owned() });
+                    }
                 }
             }
         }
-        let Some(pc) = self.pcs.get_mut(&id) else { return };
+        // What was lost holds up what follows: one delay for all keeps them in order.
+        let lost = self.dice(self.faults.loss);
+        let Some(pc) = self.pcs.get_mut(&id).filter(|_| path.heard) else { return };
+        if lost {
+            pc.held_until = self.now + RETRANSMIT_AFTER;
+        }
+        if pc.held_until > self.now {
+            return;
+        }
         let latency = self.latency;
         for (label, data) in std::mem::take(&mut pc.outbox) {
-            // One latency for all keeps them in order.
             self.at(latency, Happening::Deliver { to: partner, label, data });
         }
     }
@@ -65,18 +99,22 @@ impl World {
             | EngineCommand::Open { .. }
             | EngineCommand::Candidate(_)
             | EngineCommand::EndOfCandidates
+            | EngineCommand::Roam
             | EngineCommand::Send { .. }
             | EngineCommand::Close => None,
         };
         if let EngineCommand::Close = command {
             return self.close_pc(id);
         }
+        if let EngineCommand::Roam = command {
+            return self.roam(id);
+        }
         if let Some(op) = op {
             let dice = self.rng.random_range(0..1000);
-            if dice < self.op_hangs {
-                return self.note(format!("{id:?} operation {op} never ends"));
+            if dice < self.faults.op_hangs {
+                return self.note(Some(id.0), || format!("engine: operation {op} never ends"));
             }
-            if dice < self.op_hangs + self.op_fails {
+            if dice < self.faults.op_hangs + self.faults.op_fails {
                 return self.pc_says(id, EngineEvent::OpFailed { op, error: "bad luck".to_owned() });
             }
         }
@@ -88,19 +126,25 @@ impl World {
         };
         let events = pc.carry_out(command, now, &mut next);
         self.fresh = fresh;
-        match events {
-            Ok(events) => events.into_iter().for_each(|event| self.pc_says(id, event)),
-            Err(misuse) => self.fail(&format!("{id:?}: {misuse}")),
+        match (events, op) {
+            (Ok(events), _) => events.into_iter().for_each(|event| self.pc_says(id, event)),
+            (Err(error), Some(op)) if self.faults.lies => self.pc_says(id, EngineEvent::OpFailed { op, error }),
+            (Err(error), None) if self.faults.lies => self.note(Some(id.0), || format!("engine: {error}")),
+            (Err(error), _) => self.fail(&format!("{id:?}: {error}")),
         }
     }
 
-    pub(super) fn close_pc(&mut self, id: PcId) {
-        let owners: BTreeMap<String, PcId> =
-            self.pcs.iter().filter_map(|(id, pc)| pc.local.clone().map(|ufrag| (ufrag, *id))).collect();
-        let partner = self.partner(id, &owners);
-        if let Some(partner) = partner {
+    /// The path is taken to another network, if the other end answers there.
+    fn roam(&mut self, id: PcId) {
+        let path = self.partner(id).map(|partner| self.path(id, partner));
+        let reached = path == Some(Path { hears: true, heard: true }) && !self.dice(self.faults.roam_fails);
+        self.pc_says(id, EngineEvent::Roamed { reached });
+    }
+
+    fn close_pc(&mut self, id: PcId) {
+        if let Some(partner) = self.partner(id) {
             self.flow(id, partner);
-            if self.pcs.get(&partner).is_some_and(|pc| pc.channels) {
+            if self.path(id, partner).heard && self.pcs.get(&partner).is_some_and(|pc| pc.channels) {
                 self.at(self.latency, Happening::ChannelsClosed { pc: partner });
             }
         }

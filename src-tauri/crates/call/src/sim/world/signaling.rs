@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use parlor_protocol::signal::{LeaveReason, Member};
+use rand::RngExt;
 
 use super::{Happening, World};
-use crate::{Input, SignalingInput, sim::server::ToServer};
+use crate::{
+    Input, SignalingInput,
+    sim::server::{Saying, ToServer},
+};
 
 impl World {
     pub(super) fn connect(&mut self, node: usize, run: u32) {
@@ -16,7 +20,7 @@ impl World {
         if !self.server_up || !self.nodes[node].online {
             return self.wire_is_down(node);
         }
-        let member = Member { address: self.address(node), key: self.identity(node).public_key() };
+        let member = Member { address: self.address(node), key: self.nodes[node].identity.public_key() };
         self.nodes[node].wire.up = true;
         self.tell_server_now(node, ToServer::Join(member));
     }
@@ -72,24 +76,52 @@ impl World {
         self.at(wait, Happening::ToServer { node, number, message });
     }
 
-    pub(super) fn say(&mut self, said: Vec<(usize, SignalingInput)>) {
-        for (node, input) in said {
-            let input = self.seal(node, input);
+    /// Whether the server loses a message of a member's.
+    pub(super) fn is_lost(&mut self, node: usize, message: &ToServer) -> bool {
+        let ToServer::Relay { body, .. } = message else { return false };
+        let wanted = self.loses.take_if(|is_like| is_like(body)).is_some();
+        let lost = wanted || self.dice(self.faults.server_loses);
+        if lost {
+            self.note(Some(node), || format!("the server loses: {}", self.body(body)));
+        }
+        lost
+    }
+
+    pub(super) fn say(&mut self, said: Vec<(usize, Saying)>) {
+        for (node, saying) in said {
             let wait = self.trip();
+            let relayed = saying.sealed.is_some();
+            if relayed && self.dice(self.faults.server_delays) {
+                let late = wait + Duration::from_millis(self.rng.random_range(100..4000));
+                self.hand_out(node, late, saying);
+                continue;
+            }
             let wire = &mut self.nodes[node].wire;
             wire.last_in = wire.last_in.max(self.now + wait);
-            let (wait, number) = (wire.last_in - self.now, wire.number);
-            self.at(wait, Happening::ToClient { node, number, input });
+            let wait = wire.last_in - self.now;
+            if relayed && self.dice(self.faults.server_repeats) {
+                let again = wait + Duration::from_millis(self.rng.random_range(0..4000));
+                self.hand_out(node, again, saying.clone());
+            }
+            self.hand_out(node, wait, saying);
         }
     }
 
-    pub(super) fn seal(&self, to: usize, input: SignalingInput) -> SignalingInput {
-        let SignalingInput::Message { from, .. } = &input else { return input };
-        let sender = (0..self.nodes.len()).find(|node| self.peer(*node) == from.peer);
+    fn hand_out(&mut self, node: usize, wait: Duration, saying: Saying) {
+        let Some(number) = self.server.connection(node) else { return };
+        self.at(wait, Happening::ToClient { node, number, saying });
+    }
+
+    /// What becomes of something that came from the server: what a member sealed opens with the right key, once.
+    pub(super) fn open(&mut self, node: usize, saying: Saying) -> SignalingInput {
+        let SignalingInput::Message { from, .. } = &saying.input else { return saying.input };
         let wrong = |node: usize| self.nodes[node].key_is_wrong;
-        if sender.is_some_and(|sender| wrong(sender) != wrong(to)) {
+        if self.node_of(from.peer).is_some_and(|sender| wrong(sender) != wrong(node)) {
             return SignalingInput::Unreadable { from: *from };
         }
-        input
+        match saying.sealed {
+            Some(number) if !self.nodes[node].opened.insert(number) => SignalingInput::Ignored { from: *from },
+            Some(_) | None => saying.input,
+        }
     }
 }

@@ -1,0 +1,127 @@
+//! When a session may be given up, and when it must have been.
+
+use std::time::{Duration, Instant};
+
+use parlor_protocol::{Cause, SessionState};
+
+use crate::Timings;
+
+/// What one peer's session went through, as far as its deadlines depend on it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Life {
+    made: Instant,
+    pub(super) was_connected: bool,
+    /// The first moment in which it was not connected any more.
+    pub(super) unhealthy: Option<Instant>,
+    /// When the server said last, and first, that the peer is gone, if it has not taken it back.
+    hint: Option<Instant>,
+    first_hint: Option<Instant>,
+    /// The channels ended without a goodbye.
+    pub(super) channels_lost: Option<Instant>,
+    /// The engine gave up, or an operation of it failed.
+    pub(super) engine_failed: bool,
+    /// When the engine was given its last operation.
+    pub(super) operation: Option<Instant>,
+}
+
+impl Life {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            made: now,
+            was_connected: false,
+            unhealthy: None,
+            hint: None,
+            first_hint: None,
+            channels_lost: None,
+            engine_failed: false,
+            operation: None,
+        }
+    }
+
+    pub(super) fn hinted(&mut self, now: Instant) {
+        self.hint = Some(now);
+        self.first_hint.get_or_insert(now);
+    }
+
+    /// The peer is back.
+    pub(super) fn not_hinted(&mut self) {
+        self.hint = None;
+        self.first_hint = None;
+    }
+
+    pub(super) fn state(&mut self, state: SessionState, now: Instant) {
+        match state {
+            SessionState::New => {
+                let Self { hint, first_hint, .. } = *self;
+                *self = Self { hint, first_hint, ..Self::new(now) };
+            }
+            SessionState::Connected => {
+                self.was_connected = true;
+                // Recovery takes the hint back.
+                if self.unhealthy.take().is_some() {
+                    self.not_hinted();
+                }
+            }
+            SessionState::Connecting | SessionState::Disconnected if self.was_connected => {
+                self.unhealthy.get_or_insert(now);
+            }
+            SessionState::Connecting | SessionState::Disconnected | SessionState::Failed | SessionState::Closed => {}
+        }
+    }
+
+    /// Whether it may be failed now, for this cause: at its deadline, and no sooner.
+    pub(super) fn may_fail(&self, cause: Option<Cause>, timings: &Timings, now: Instant) -> Result<(), String> {
+        let after = |since: Option<Instant>, wait: Duration| since.is_some_and(|since| now >= since + wait);
+        let fresh = self.hint.filter(|hint| now <= *hint + timings.hint_ttl + timings.watchdog_hinted);
+        let hinted = |unhealthy: Instant| {
+            let hint = self.first_hint.filter(|_| fresh.is_some());
+            hint.is_some_and(|hint| now >= unhealthy.max(hint) + timings.watchdog_hinted || self.hint == Some(now))
+        };
+        let fine = match cause {
+            Some(Cause::ConnectTimeout) => {
+                after(Some(self.made), timings.connect_timeout) || after(self.first_hint, timings.watchdog_hinted)
+            }
+            Some(Cause::NetworkLost) => {
+                after(self.unhealthy, timings.watchdog) || after(self.channels_lost, timings.watchdog_hinted)
+            }
+            Some(Cause::PeerLost) => {
+                self.unhealthy.is_some_and(hinted)
+                    || (self.hint.is_some() && after(self.channels_lost, timings.watchdog_hinted))
+                    || (self.hint.is_some() && after(self.unhealthy, timings.watchdog))
+            }
+            Some(Cause::NegotiationFailed) => self.engine_failed || after(self.operation, timings.op_timeout),
+            Some(Cause::Internal | Cause::Overloaded) => self.engine_failed,
+            Some(_) | None => false,
+        };
+        if fine { Ok(()) } else { Err(format!("failed too early or without reason: {cause:?} {}", self.tell(now))) }
+    }
+
+    /// Whether it is not overdue, in a state that has a deadline.
+    pub(super) fn is_in_time(&self, state: SessionState, timings: &Timings, now: Instant) -> Result<(), String> {
+        let (since, most) = match (state, self.unhealthy) {
+            (SessionState::New | SessionState::Connecting, None) => (self.made, timings.connect_timeout),
+            (SessionState::Connecting | SessionState::Disconnected, Some(unhealthy)) => (unhealthy, timings.watchdog),
+            (SessionState::New | SessionState::Disconnected, _)
+            | (SessionState::Connected | SessionState::Failed | SessionState::Closed, _) => return Ok(()),
+        };
+        match now <= since + most {
+            true => Ok(()),
+            false => Err(format!("still {state:?} after {:?} {}", now - since, self.tell(now))),
+        }
+    }
+
+    /// All of it, as times that have passed.
+    fn tell(&self, now: Instant) -> String {
+        let ago = |at: Option<Instant>| at.map_or_else(|| "never".to_owned(), |at| format!("{:?} ago", now - at));
+        format!(
+            "(made {}, unhealthy {}, hinted {} and first {}, channels lost {}, engine failed: {}, operation {})",
+            ago(Some(self.made)),
+            ago(self.unhealthy),
+            ago(self.hint),
+            ago(self.first_hint),
+            ago(self.channels_lost),
+            self.engine_failed,
+            ago(self.operation)
+        )
+    }
+}
