@@ -12,8 +12,8 @@ build=(build-essential pkg-config cmake nasm clang libclang-dev curl ca-certific
 run=(gstreamer1.0-plugins-base gstreamer1.0-plugins-good libasound2-plugins)
 # A screen without a monitor, and a driver for the window.
 demo=(xvfb webkit2gtk-driver)
-# Sound cards and a message bus that belong to the tests alone.
-test=(dbus pulseaudio pulseaudio-utils sox procps)
+# Sound cards, a message bus, networks and a TURN server that belong to the tests alone.
+test=(dbus iproute2 pulseaudio pulseaudio-utils sox procps coturn)
 
 say() { printf 'parlor: %s\n' "$*" >&2; }
 
@@ -104,6 +104,10 @@ install_packages() {
     say "installing with apt-get: ${missing[*]}"
     "${root[@]}" apt-get update -q >&2
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}" >&2
+    # Tests start a TURN server of their own; this machine need not become one for everybody.
+    if [[ " ${missing[*]} " = *" coturn "* ]] && command -v systemctl >/dev/null; then
+        "${root[@]}" systemctl disable --now coturn >&2 || say "the service of coturn could not be turned off"
+    fi
 }
 
 case $purpose in

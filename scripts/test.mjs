@@ -21,7 +21,10 @@ const runners = [
     name: 'cargo',
     command: () => ['cargo', 'test', '--workspace', '--no-fail-fast'],
     count: (output) => cargoCount(output),
-    apart: { secure_client: 'two other tests run it in a process of its own, with certificates of its own' },
+    apart: {
+      secure_client: 'two other tests run it in a process of its own, with certificates of its own',
+      'relay::over_tls': 'another test runs it in a process of its own, with certificates of its own',
+    },
   },
   {
     name: 'types',

@@ -22,7 +22,7 @@ use crate::{
 /// # Errors
 /// When there is no display, or the profile cannot be used.
 pub(crate) fn run(start: Start) -> anyhow::Result<()> {
-    log::start(&start.folder)?;
+    let log = log::told(&log::start(&start.folder)?);
     display()?;
     let context = tauri::generate_context!();
     let bus_name = bus_name(&context.config().identifier, &start.profile);
@@ -33,14 +33,14 @@ pub(crate) fn run(start: Start) -> anyhow::Result<()> {
         .plugin(tauri_plugin_deep_link::init())
         .plugin(tauri_plugin_store::Builder::new().build())
         .invoke_handler(tauri::generate_handler![commands::attach, commands::command])
-        .setup(move |app| set_up(app, start).map_err(Into::into))
+        .setup(move |app| set_up(app, start, log).map_err(Into::into))
         .build(context)
         .context("the app cannot start")?;
     app.run(handle);
     Ok(())
 }
 
-fn set_up(app: &mut App, start: Start) -> anyhow::Result<()> {
+fn set_up(app: &mut App, start: Start, log: String) -> anyhow::Result<()> {
     let (kept, settings, notice) =
         KeptSettings::open(app.handle(), &start.folder).context("the settings cannot be used")?;
     let options = Options {
@@ -50,7 +50,9 @@ fn set_up(app: &mut App, start: Start) -> anyhow::Result<()> {
         bind: start.bind,
         decode: Decode::Window,
         lobby: true,
+        log: Some(log),
         timings: Timings::default(),
+        folder: Some(start.folder.clone()),
         network: None,
     };
     let (client, told) = async_runtime::block_on(async { Client::spawn(options) });

@@ -1,43 +1,50 @@
-//! The log: to standard error, and to a file in the profile's folder.
+//! The log: to standard error, and to files in the profile's folder.
+
+mod rotating;
 
 use std::{
-    fs::{self, File},
+    env,
     io::IsTerminal,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Mutex,
 };
 
 use anyhow::Context;
 use tracing_subscriber::{EnvFilter, Layer, fmt::layer, layer::SubscriberExt, util::SubscriberInitExt};
 
+use self::rotating::Rotating;
+
 /// Ours as far as a user would notice. Of others only failures: their lesser words name addresses, and
 /// the driver's failures quote whole packets. `PARLOR_LOG` takes its
 /// place.
 const USUAL: &str = "error,webrtc::peer_connection::driver=off,parlor=info";
-/// A file that has grown past this is set aside at the next start, so two of them are the most there is.
-const LONGEST: u64 = 4 << 20;
 
-/// Starts logging for this process.
+/// Starts logging for this process, and says where.
 ///
 /// # Errors
-/// When the file cannot be written, or `PARLOR_LOG` is no filter.
-pub(crate) fn start(folder: &Path) -> anyhow::Result<()> {
-    let path = folder.join("parlor.log");
-    if fs::metadata(&path).is_ok_and(|file| file.len() > LONGEST) {
-        fs::rename(&path, folder.join("parlor.1.log")).context("the log cannot be set aside")?;
-    }
-    let file = File::options().create(true).append(true).open(&path);
-    let file = file.with_context(|| format!("the log {} cannot be opened", path.display()))?;
+/// When `PARLOR_LOG` is no filter. A file that cannot be written is none: the log goes to standard error then.
+pub(crate) fn start(folder: &Path) -> anyhow::Result<PathBuf> {
+    let file = Rotating::new(folder);
+    let path = file.path();
     tracing_subscriber::registry()
         .with(layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).with_filter(filter()?))
         .with(layer().with_ansi(false).with_writer(Mutex::new(file)).with_filter(filter()?))
         .init();
     log_panics();
-    Ok(())
+    Ok(path)
+}
+
+/// A path as it is told to others: without the name of its person, which their folder has.
+pub(crate) fn told(path: &Path) -> String {
+    let home = env::var_os("HOME").map(PathBuf::from).filter(|home| home.parent().is_some());
+    match home.and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned)) {
+        Some(inside) => format!("~/{}", inside.display()),
+        None => path.display().to_string(),
+    }
 }
 
 fn filter() -> anyhow::Result<EnvFilter> {
-    match std::env::var("PARLOR_LOG") {
+    match env::var("PARLOR_LOG") {
         Ok(text) => EnvFilter::try_new(text).context("PARLOR_LOG"),
         Err(_) => Ok(EnvFilter::new(USUAL)),
     }

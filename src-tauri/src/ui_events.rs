@@ -1,4 +1,4 @@
-//! What the client tells the window, while it waits: of snapshots and levels only the newest counts.
+//! What the client tells the window, while it waits: of snapshots, levels and diagnostics only the newest counts.
 
 use std::collections::VecDeque;
 
@@ -15,6 +15,7 @@ const WORDS: usize = 64;
 pub(crate) struct UiEvents {
     snapshot: Option<UiEvent>,
     levels: Option<UiEvent>,
+    diagnostics: Option<UiEvent>,
     words: VecDeque<UiEvent>,
 }
 
@@ -23,6 +24,7 @@ impl UiEvents {
     pub(crate) fn put(&mut self, event: UiEvent) {
         match event {
             UiEvent::Snapshot(_) => self.snapshot = Some(event),
+            UiEvent::Diagnostics(_) => self.diagnostics = Some(event),
             UiEvent::Levels(_) => self.levels = Some(event),
             UiEvent::Notice(_) | UiEvent::SessionState(_) => {
                 if self.words.len() == WORDS {
@@ -37,7 +39,8 @@ impl UiEvents {
 
 impl Queue for UiEvents {
     fn take(&mut self) -> Option<InvokeResponseBody> {
-        let event = self.snapshot.take().or_else(|| self.words.pop_front()).or_else(|| self.levels.take())?;
+        let event = self.snapshot.take().or_else(|| self.words.pop_front());
+        let event = event.or_else(|| self.diagnostics.take()).or_else(|| self.levels.take())?;
         match serde_json::to_string(&event) {
             Ok(text) => Some(InvokeResponseBody::Json(text)),
             Err(error) => {
@@ -50,6 +53,7 @@ impl Queue for UiEvents {
     fn restart(&mut self) {
         // What was on its way to the page before is gone with it; its successor is sent a snapshot at once.
         self.levels = None;
+        self.diagnostics = None;
     }
 }
 

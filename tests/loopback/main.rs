@@ -4,6 +4,11 @@
 mod bad_input;
 mod call;
 mod chat;
+#[path = "../../src-tauri/crates/engine/tests/engine/coturn.rs"]
+mod coturn;
+mod diagnostics;
 mod frozen;
 mod loss;
 mod media;
+mod relay;
+mod trust;

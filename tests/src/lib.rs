@@ -3,6 +3,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -76,6 +77,8 @@ pub struct Setup {
     pub secret: Option<[u8; 32]>,
     /// The times of its sessions.
     pub timings: Timings,
+    /// Its profile's folder; nothing is kept where there is none.
+    pub folder: Option<PathBuf>,
 }
 
 impl Setup {
@@ -88,6 +91,7 @@ impl Setup {
             network: None,
             secret: None,
             timings: Timings::default(),
+            folder: None,
         }
     }
 
@@ -127,7 +131,9 @@ impl Peer {
             bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             decode: setup.decode,
             lobby: false,
+            log: None,
             timings: setup.timings,
+            folder: setup.folder,
             network: setup.network,
         };
         let (client, events) = Client::spawn(options);

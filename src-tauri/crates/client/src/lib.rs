@@ -5,11 +5,15 @@
 
 mod clock;
 mod devices;
+mod diagnostics;
+mod known_peers;
+mod network;
 mod owner;
 mod preview;
 mod process;
 pub mod profile;
 mod receive;
+mod relays;
 mod room;
 mod rooms;
 mod screens;
@@ -17,7 +21,7 @@ mod send;
 mod stats;
 mod words;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, path::PathBuf, sync::Arc};
 
 use parlor_protocol::{
     device::{CameraSpec, MicrophoneSpec, SpeakerSpec},
@@ -57,6 +61,11 @@ pub struct Options {
     pub lobby: bool,
     /// The times of a session's life.
     pub timings: Timings,
+    /// Where the log is, to be told in diagnostics.
+    pub log: Option<String>,
+    /// The profile's folder, for what is kept beside the secret: whom the person has verified. Forgotten at the end where
+    /// there is none.
+    pub folder: Option<PathBuf>,
     /// Carries WebRTC's packets, for tests on bad networks; the system's sockets where there is none.
     pub network: Option<Network>,
 }
@@ -156,6 +165,11 @@ impl Client {
     /// Shows a notice: something outside the call that the person should know.
     pub fn notice(&self, notice: parlor_protocol::ui::Notice) {
         self.request(owner::Request::Notice(notice));
+    }
+
+    /// Tells what can be read about the call, with addresses written out or hidden.
+    pub fn diagnostics(&self, addresses: bool) {
+        self.request(owner::Request::Diagnostics { addresses });
     }
 
     /// Tells a script that a line of it was not understood.

@@ -74,7 +74,7 @@ fn make(folder: &Path, path: PathBuf) -> Result<ProfileSecret, ProfileError> {
 }
 
 /// Writes a new file that only its owner can read; whole or not at all.
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension("new");
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);

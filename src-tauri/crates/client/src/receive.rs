@@ -29,7 +29,7 @@ use tokio::{
 
 use crate::{
     Decode, FrameSink,
-    stats::{MediaTime, Pictures},
+    stats::{MediaTime, Pauses, Pictures},
 };
 
 /// RTP packets that may wait for a session's receiver; the engine drops what does not fit, which is then loss.
@@ -70,6 +70,7 @@ pub(crate) struct Receiving {
     pub(crate) sink: Sink,
     pub(crate) speaker: watch::Receiver<Option<Arc<Speaker>>>,
     pub(crate) notes: mpsc::Sender<(u64, Note)>,
+    pub(crate) pauses: Arc<Pauses>,
 }
 
 /// Figures that are read from outside while the receiver runs.
@@ -83,24 +84,29 @@ pub(crate) struct Shared {
     awaited: AtomicBool,
     /// When tracks were turned on.
     began: Mutex<BTreeMap<TrackRole, Instant>>,
+    pauses: Arc<Pauses>,
 }
 
 impl Shared {
     pub(crate) fn video(&self, now: Instant) -> VideoInStats {
-        lock(&self.pictures).read(now)
+        let gap_ms = self.pauses.read(TrackRole::Camera, now);
+        VideoInStats { gap_ms, ..lock(&self.pictures).read(now) }
     }
 
-    pub(crate) fn audio(&self) -> AudioInStats {
+    pub(crate) fn audio(&self, now: Instant) -> AudioInStats {
+        let gap_ms = self.pauses.read(TrackRole::Microphone, now);
         let audio = lock(&self.audio).clone();
-        audio.map_or_else(AudioInStats::default, |audio| {
+        let figures = audio.map_or_else(AudioInStats::default, |audio| {
             let stats = audio.stats();
             AudioInStats {
                 level_dbfs: stats.level_dbfs.into(),
                 concealed_ratio: stats.concealed_ratio.into(),
                 buffer_ms: stats.buffer_ms.into(),
                 lost: stats.lost,
+                gap_ms: 0,
             }
-        })
+        });
+        AudioInStats { gap_ms, ..figures }
     }
 
     /// Loudness, 0 to 1.
@@ -108,9 +114,12 @@ impl Shared {
         lock(&self.audio).as_ref().map_or(0.0, |audio| audio.level())
     }
 
-    /// The camera was turned off: the pause to come is no freeze.
-    pub(crate) fn pause(&self) {
-        lock(&self.pictures).pause();
+    /// A track was turned off: the pause to come is neither a freeze nor a gap.
+    pub(crate) fn pause(&self, role: TrackRole) {
+        self.pauses.off(role);
+        if role == TrackRole::Camera {
+            lock(&self.pictures).pause();
+        }
     }
 
     /// A track was turned on: it has time to begin, and a camera's first picture is to be told of.
@@ -127,8 +136,9 @@ impl Shared {
 
     /// Counts a picture, and tells of it where somebody waits for one.
     fn shown(&self, id: u64, (width, height): (u32, u32), notes: &mpsc::Sender<(u64, Note)>) {
-        let role = TrackRole::Camera;
-        lock(&self.pictures).shown(width, height, Instant::now());
+        let (role, now) = (TrackRole::Camera, Instant::now());
+        lock(&self.pictures).shown(width, height, now);
+        self.pauses.came(role, now);
         let first = !self.seen.swap(true, Ordering::Relaxed);
         let note = match (first, self.awaited.swap(false, Ordering::Relaxed)) {
             (true, _) => Note::FirstFrame { role, width, height },
@@ -150,7 +160,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Starts a receiver; it ends with the media queue of its session.
 pub(crate) fn spawn(setup: Receiving, media: mpsc::Receiver<Media>) -> (JoinHandle<()>, Arc<Shared>) {
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(Shared { pauses: Arc::clone(&setup.pauses), ..Shared::default() });
     let receiver = Receiver {
         screen: Screen::new(&setup, &shared),
         assembler: Assembler::new(),
@@ -227,6 +237,7 @@ impl Receiver {
         match role {
             TrackRole::Camera => self.assembler.push(packet, at),
             TrackRole::Microphone => {
+                self.setup.pauses.came(role, at);
                 if let Some(ears) = &self.ears {
                     ears.push(packet, at);
                 }

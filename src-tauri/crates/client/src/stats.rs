@@ -1,11 +1,12 @@
 //! Figures of what is received: frames, rates, freezes.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use parlor_protocol::headless::VideoInStats;
+use parlor_protocol::{headless::VideoInStats, media::TrackRole};
 
 /// Intervals that the mean is taken over (W3C webrtc-stats, `freezeCount`).
 const INTERVALS: usize = 30;
@@ -67,6 +68,40 @@ impl Pictures {
     }
 }
 
+/// How long nothing came of a peer's tracks, from one session with it to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Pauses(Mutex<BTreeMap<TrackRole, Pause>>);
+
+#[derive(Debug)]
+struct Pause {
+    last: Instant,
+    longest: Duration,
+}
+
+impl Pauses {
+    /// A picture or a packet came.
+    pub(crate) fn came(&self, role: TrackRole, now: Instant) {
+        let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pause = pauses.entry(role).or_insert(Pause { last: now, longest: Duration::ZERO });
+        pause.longest = pause.longest.max(now.saturating_duration_since(pause.last));
+        pause.last = pause.last.max(now);
+    }
+
+    /// The track was turned off.
+    pub(crate) fn off(&self, role: TrackRole) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&role);
+    }
+
+    /// The longest pause since the last reading, one that still lasts included, in milliseconds.
+    pub(crate) fn read(&self, role: TrackRole, now: Instant) -> u64 {
+        let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(pause) = pauses.get_mut(&role) else { return 0 };
+        let ended = std::mem::take(&mut pause.longest);
+        let longest = ended.max(now.saturating_duration_since(pause.last));
+        u64::try_from(longest.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
 /// Makes the 32 bits of an RTP timestamp into a time in microseconds that only grows.
 #[derive(Debug, Default)]
 pub(crate) struct MediaTime {
@@ -115,6 +150,27 @@ mod tests {
         pictures.pause();
         play(&mut pictures, start, [9000, 9033].into_iter());
         assert_eq!(pictures.read(start).freezes, 0);
+    }
+
+    #[test]
+    fn a_pause_is_told_while_it_lasts_and_once_when_it_is_over() {
+        let (pauses, start) = (Pauses::default(), Instant::now());
+        let at = |ms| start + Duration::from_millis(ms);
+        let role = TrackRole::Camera;
+        assert_eq!(pauses.read(role, at(0)), 0);
+        for ms in [0, 33, 66] {
+            pauses.came(role, at(ms));
+        }
+        assert_eq!(pauses.read(role, at(1066)), 1000);
+        for ms in [1566, 1600] {
+            pauses.came(role, at(ms));
+        }
+        assert_eq!(pauses.read(role, at(1610)), 1500);
+        assert_eq!(pauses.read(role, at(1620)), 20);
+        pauses.off(role);
+        assert_eq!(pauses.read(role, at(9000)), 0);
+        pauses.came(role, at(9000));
+        assert_eq!(pauses.read(role, at(9010)), 10);
     }
 
     #[test]

@@ -138,7 +138,7 @@ fn wrong_key() -> Problem {
 }
 
 /// A code as it is written on a wire.
-pub(crate) fn kebab(code: ErrorCode) -> String {
+pub(crate) fn kebab(code: impl serde::Serialize) -> String {
     match serde_json::to_value(code) {
         Ok(serde_json::Value::String(text)) => text,
         Ok(_) | Err(_) => "unknown".into(),

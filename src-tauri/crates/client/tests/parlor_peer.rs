@@ -122,6 +122,18 @@ fn a_device_that_is_none_is_refused() {
 }
 
 #[test]
+fn a_server_that_is_none_is_refused_without_its_password() {
+    let given = ["join", &dead_link(), "--ice-server", "turm:turn.example.org,anna,secret"];
+    refuses(
+        &mut command(&given),
+        "bad-arguments",
+        "\"turm:turn.example.org\" does not begin with stun:, turn: or turns:",
+    );
+    let (lines, _) = output(&mut command(&given));
+    assert!(!format!("{lines:?}").contains("secret"));
+}
+
+#[test]
 fn an_address_to_bind_that_is_none_is_refused() {
     refuses(command(&["join", &dead_link()]).env("PARLOR_BIND", "127.0.0"), "bad-arguments", "PARLOR_BIND");
 }
@@ -152,6 +164,22 @@ fn a_line_that_is_no_command_is_told_and_changes_nothing() {
         peer.say(line);
         assert_eq!(peer.until("error")["code"], "bad-command");
     }
+    peer.say(b"{\"cmd\":\"leave\"}\n");
+    assert!(peer.end().success());
+}
+
+#[test]
+fn diagnostics_come_as_data_and_as_text() {
+    let mut peer = Peer::join(&dead_link());
+    peer.until("signaling-down");
+    peer.say(b"{\"cmd\":\"diagnostics\"}\n");
+    let told = peer.until("diagnostics");
+    assert_eq!((&told["report"]["addresses"], &told["report"]["room"]["peers"]), (&json!(false), &json!([])));
+    assert_eq!(told["report"]["room"]["signaling"]["reason"], "connection-refused");
+    let text = told["text"].as_str().unwrap();
+    assert!(text.starts_with("Parlor diagnostics\n") && text.contains("connection-refused"), "{text}");
+    peer.say(b"{\"cmd\":\"diagnostics\",\"addresses\":true}\n");
+    assert_eq!(peer.until("diagnostics")["report"]["addresses"], true);
     peer.say(b"{\"cmd\":\"leave\"}\n");
     assert!(peer.end().success());
 }

@@ -9,7 +9,10 @@ use rtc::{
         CongestionControlBuilder, NackResponderBuilder, ReceiverReportBuilder, SenderReportBuilder, Slot,
         TwccReceiverBuilder, TwccSenderBuilder,
     },
-    peer_connection::{configuration::media_engine, transport::RTCDtlsRole},
+    peer_connection::{
+        configuration::{RTCIceTransportPolicy, media_engine},
+        transport::RTCDtlsRole,
+    },
     rtp_transceiver::rtp_sender::{
         RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpHeaderExtensionCapability, RtpCodecKind,
     },
@@ -17,7 +20,7 @@ use rtc::{
 use webrtc::{
     peer_connection::{
         MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfiguration,
-        RTCConfigurationBuilder, RTCIceServer, Registry, SettingEngine, SettingEngineBuilder,
+        RTCConfigurationBuilder, Registry, SettingEngine, SettingEngineBuilder,
     },
     runtime::Runtime,
 };
@@ -25,13 +28,24 @@ use webrtc::{
 use crate::{
     chain::{BindRtx, Estimator, Nack, Pacer, Shared, Tap},
     error::EngineError,
-    options::SessionOptions,
+    options::{IcePolicy, SessionOptions},
+    tunnel::Tunnel,
 };
 
 /// The interval of connectivity checks: connecting takes about this long after both sides have candidates (RFC 8445 §14.2).
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
-/// Checks per candidate pair before it is given up: with the interval, 5 s for candidates that come late.
-const CHECKS: u16 = 100;
+/// Checks per candidate pair before it is given up: with the interval, the 20 s that a session has to connect. A network
+/// that is back meanwhile is found at once.
+const CHECKS: u16 = 400;
+/// How long public addresses have to wait for a pair within one network. Often it is such a pair: whose check comes before its
+/// candidate was told counts as peer reflexive (RFC 8445 §7.3.1.3).
+const DIRECT_WAIT: Duration = Duration::from_millis(250);
+/// How long a relay has to wait for something better, which is not taken up any more once a relay is in use.
+const RELAY_WAIT: Duration = Duration::from_secs(1);
+/// How often an allocation is refreshed. The stack does not repeat a refresh whose nonce was too old (RFC 8489 §9.2.4), it only
+/// uses the new one for the next. At half of the lifetime, as is its custom, that is too late: coturn's nonces and allocations
+/// both end after ten minutes.
+const REFRESH: Duration = Duration::from_mins(1);
 /// Bytes that may wait on one data channel before sending is refused.
 const CHANNEL_BUFFER: usize = 4 * 1024 * 1024;
 /// Sent video packets that are kept for retransmission: more than a second of 4 Mbit/s.
@@ -45,20 +59,27 @@ const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 /// Makes a connection whose callbacks go to `handler` and whose measurements go to `shared`.
 pub(crate) async fn connect(
     options: &SessionOptions,
+    tunnel: &Tunnel,
     runtime: Arc<dyn Runtime>,
     handler: Arc<dyn PeerConnectionEventHandler>,
     shared: &Arc<Shared>,
 ) -> Result<Arc<dyn PeerConnection>, EngineError> {
-    // Two luxuries. Where another program holds the multicast socket, names of candidates stay unresolved; where a server
-    // gave us addresses of STUN servers that are none, we look no further than our own network.
-    let attempts = [
-        (mdns(options), options.ice_servers.as_slice()),
-        (MulticastDnsMode::Disabled, options.ice_servers.as_slice()),
-        (MulticastDnsMode::Disabled, &[]),
-    ];
+    let servers = options.ice_servers.as_slice();
+    let own_network: &[IceServer] = &[];
+    // Two luxuries. Where another program holds the multicast socket, names of candidates stay unresolved; where the stack
+    // cannot do with the servers, we look no further than our own network.
+    let attempts = match options.ice_policy {
+        IcePolicy::All => vec![
+            (mdns(options), servers),
+            (MulticastDnsMode::Disabled, servers),
+            (MulticastDnsMode::Disabled, own_network),
+        ],
+        IcePolicy::Relay => vec![(MulticastDnsMode::Disabled, servers)],
+    };
     let mut refused = EngineError::Over;
     for (mdns, servers) in attempts {
-        match Box::pin(build(options, runtime.clone(), handler.clone(), shared, mdns, servers)).await {
+        let configuration = configuration(servers, tunnel)?;
+        match Box::pin(build(options, runtime.clone(), handler.clone(), shared, mdns, configuration)).await {
             Ok(connection) => return Ok(connection),
             Err(error) => {
                 tracing::debug!(%error, servers = servers.len(), "no connection");
@@ -70,13 +91,19 @@ pub(crate) async fn connect(
 }
 
 /// What can be changed about a connection: the servers that the next ICE generation uses.
-pub(crate) fn configuration(servers: &[IceServer]) -> RTCConfiguration {
-    let servers = servers.iter().map(|server| RTCIceServer {
-        urls: server.urls.clone(),
-        username: server.username.clone().unwrap_or_default(),
-        credential: server.credential.clone().unwrap_or_default(),
-    });
-    RTCConfigurationBuilder::new().with_ice_servers(servers.collect()).build()
+///
+/// # Errors
+///
+/// [`EngineError::NoRelay`] when relays alone are allowed and these servers hold none.
+pub(crate) fn configuration(servers: &[IceServer], tunnel: &Tunnel) -> Result<RTCConfiguration, EngineError> {
+    let servers = tunnel.servers(servers);
+    let relays = servers.iter().flat_map(|server| &server.urls).filter(|url| url.starts_with("turn:")).count();
+    let policy = match tunnel.policy() {
+        IcePolicy::All => RTCIceTransportPolicy::All,
+        IcePolicy::Relay if relays == 0 => return Err(EngineError::NoRelay),
+        IcePolicy::Relay => RTCIceTransportPolicy::Relay,
+    };
+    Ok(RTCConfigurationBuilder::new().with_ice_servers(servers).with_ice_transport_policy(policy).build())
 }
 
 /// The codec of sound, as offered; its payload type is read again after negotiation.
@@ -109,16 +136,17 @@ async fn build(
     handler: Arc<dyn PeerConnectionEventHandler>,
     shared: &Arc<Shared>,
     mdns: MulticastDnsMode,
-    servers: &[IceServer],
+    configuration: RTCConfiguration,
 ) -> Result<Arc<dyn PeerConnection>, EngineError> {
     let connection = PeerConnectionBuilder::new()
-        .with_configuration(configuration(servers))
+        .with_configuration(configuration)
         .with_media_engine(media()?)
         .with_setting_engine(settings(options, mdns))
         .with_interceptor_registry(chain(options, shared))
         .with_runtime(runtime)
         .with_handler(handler)
         .with_udp_addrs(options.bind.clone())
+        .with_tcp_addrs(tcp(options))
         .with_data_channel_send_buffer_limit(CHANNEL_BUFFER);
     // It is some 20 kB, too much for the stack of every caller above.
     let connection = Box::pin(connection.build()).await?;
@@ -143,9 +171,17 @@ fn media() -> Result<MediaEngine, EngineError> {
 
 fn settings(options: &SessionOptions, mdns: MulticastDnsMode) -> SettingEngine {
     let ice = options.ice;
+    let relay_wait = match options.ice_policy {
+        IcePolicy::All => RELAY_WAIT,
+        IcePolicy::Relay => Duration::ZERO,
+    };
     let settings = SettingEngineBuilder::new()
         .with_ice_timeouts(Some(ice.disconnected), Some(ice.failed), Some(ice.keepalive))
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS))
+        .with_srflx_acceptance_min_wait(Some(DIRECT_WAIT))
+        .with_prflx_acceptance_min_wait(Some(DIRECT_WAIT))
+        .with_relay_acceptance_min_wait(Some(relay_wait))
+        .with_turn_allocation_refresh_interval_cap(REFRESH)
         .with_multicast_dns_mode(mdns)
         // A restart follows a change of network: sockets are bound anew and old addresses forgotten.
         .with_discard_local_candidates_during_ice_restart(true);
@@ -166,6 +202,14 @@ fn chain(options: &SessionOptions, shared: &Arc<Shared>) -> Registry {
         .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build())
         .with(Slot::SenderReport, SenderReportBuilder::new().build())
         .with(Slot::from(3_500), Tap::new(Arc::clone(shared)))
+}
+
+/// Where other sides may connect to over TCP.
+fn tcp(options: &SessionOptions) -> Vec<String> {
+    match options.ice_policy {
+        IcePolicy::All if options.ice_tcp => options.bind.clone(),
+        IcePolicy::All | IcePolicy::Relay => Vec::new(),
+    }
 }
 
 /// No multicast where every address is loopback: nothing there has a name to ask for.

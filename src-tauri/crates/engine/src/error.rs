@@ -15,6 +15,9 @@ pub enum EngineError {
     /// The connection's stack refused.
     #[error("the connection refused: {0}")]
     Connection(String),
+    /// Relays alone are allowed, and no TURN server is known.
+    #[error("no relay is known, and nothing else is allowed")]
+    NoRelay,
     /// An operation took so long that the connection can no longer be trusted.
     #[error("the connection does not answer")]
     Stuck,

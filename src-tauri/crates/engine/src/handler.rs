@@ -10,10 +10,16 @@ use webrtc::{
     },
 };
 
-use crate::inbox::{Inbox, Notice};
+use crate::{
+    chain::Shared,
+    inbox::{Inbox, Notice},
+};
 
 /// Forwards; see the module.
-pub(crate) struct Handler(pub(crate) Inbox);
+pub(crate) struct Handler {
+    pub(crate) inbox: Inbox,
+    pub(crate) shared: Arc<Shared>,
+}
 
 #[async_trait::async_trait]
 impl PeerConnectionEventHandler for Handler {
@@ -21,25 +27,26 @@ impl PeerConnectionEventHandler for Handler {
         if let Ok(candidate) = event.candidate.to_json()
             && !candidate.candidate.is_empty()
         {
-            self.0.post(Notice::Candidate(candidate.candidate));
+            self.inbox.post(Notice::Candidate(candidate.candidate));
         }
     }
 
     async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
+        self.shared.set_gathering(state);
         if state == RTCIceGatheringState::Complete {
-            self.0.post(Notice::Gathered);
+            self.inbox.post(Notice::Gathered);
         }
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        self.0.post(Notice::State(state));
+        self.inbox.post(Notice::State(state));
     }
 
     async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
-        self.0.post(Notice::Channel(channel));
+        self.inbox.post(Notice::Channel(channel));
     }
 
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
-        self.0.post(Notice::Track(track));
+        self.inbox.post(Notice::Track(track));
     }
 }

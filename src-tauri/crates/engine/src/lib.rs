@@ -13,8 +13,10 @@ mod connection;
 mod error;
 mod gate;
 mod handler;
+mod hide;
 mod inbound;
 mod inbox;
+mod late;
 mod message;
 mod negotiate;
 pub mod netem;
@@ -27,6 +29,7 @@ mod session;
 mod stats;
 mod supervise;
 mod task;
+mod tunnel;
 
 pub use webrtc::runtime::Runtime;
 
@@ -39,7 +42,7 @@ pub use self::{
     error::EngineError,
     inbound::Media,
     message::{SessionCommand, SessionEvent},
-    options::{IceTimings, Rates, SessionOptions},
+    options::{IcePolicy, IceTimings, Rates, SessionOptions},
     roam::Network,
     session::{RtpSender, Session},
     stats::EngineStats,

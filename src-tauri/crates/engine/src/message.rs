@@ -130,6 +130,9 @@ pub enum SessionEvent {
         /// It answers. False also where a path cannot be taken along: one through a server, or over TCP.
         reached: bool,
     },
+    /// Whether nothing has come back for a second for the media that is sent, on a path that was steady: sooner than ICE
+    /// says so.
+    Silent(bool),
     /// Media of this role came for the first time.
     TrackStarted {
         /// The role.
@@ -151,7 +154,8 @@ pub enum SessionEvent {
     },
     /// The session ended by itself; everything is given up, and this is the last event.
     Dead {
-        /// [`Cause::Overloaded`] when a queue ran full, else [`Cause::Internal`].
+        /// [`Cause::Overloaded`] when a queue ran full, [`Cause::NoRelay`] when nothing else is allowed, else
+        /// [`Cause::Internal`].
         cause: Cause,
     },
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
+    time::Instant,
 };
 
 use parlor_protocol::{
@@ -21,6 +22,9 @@ use webrtc::{
 
 use crate::{
     error::EngineError,
+    hide,
+    late::{self, Late},
+    options::IcePolicy,
     roam::Credentials,
     sdp::{self, Line, Parsed},
 };
@@ -32,6 +36,7 @@ const PAST: usize = 16;
 
 /// What was agreed on, and what is needed to agree on more.
 pub(crate) struct Negotiation {
+    policy: IcePolicy,
     tracks: [Arc<TrackLocalStaticRTP>; 4],
     transceivers: BTreeMap<TrackRole, Arc<dyn RtpTransceiver>>,
     /// What each m-line carries from here.
@@ -47,11 +52,13 @@ pub(crate) struct Negotiation {
     /// Local candidates of this generation that were told already: gathering runs again with every description.
     told: BTreeSet<String>,
     ended: bool,
+    late: Late,
 }
 
 impl Negotiation {
-    pub(crate) fn new(tracks: [Arc<TrackLocalStaticRTP>; 4]) -> Self {
+    pub(crate) fn new(tracks: [Arc<TrackLocalStaticRTP>; 4], policy: IcePolicy) -> Self {
         Self {
+            policy,
             tracks,
             transceivers: BTreeMap::new(),
             local: BTreeMap::new(),
@@ -63,6 +70,7 @@ impl Negotiation {
             held: VecDeque::new(),
             told: BTreeSet::new(),
             ended: false,
+            late: Late::default(),
         }
     }
 
@@ -127,18 +135,29 @@ impl Negotiation {
         }
     }
 
-    /// A local candidate as the other side needs it; `None` when it was told already.
+    /// A local candidate as the other side needs it; `None` when it was told already, or may not be told.
     pub(crate) fn local_candidate(&mut self, candidate: String) -> Option<Candidate> {
-        self.told.insert(candidate.clone()).then(|| Candidate {
-            candidate,
-            mid: self.first_mid.clone(),
-            ufrag: self.local_ufrag.clone(),
-        })
+        let candidate = match self.policy {
+            IcePolicy::All => candidate,
+            IcePolicy::Relay => hide::candidate(&candidate)?,
+        };
+        if !self.told.insert(candidate.clone()) {
+            return None;
+        }
+        self.late.hold(Candidate { candidate, mid: self.first_mid.clone(), ufrag: self.local_ufrag.clone() })
+    }
+
+    /// Candidates that are told only where others do not work, and the end of candidates, when they are due.
+    pub(crate) fn late(&mut self, connected: bool, now: Instant) -> (Vec<Candidate>, Option<String>) {
+        self.late.take(connected, now)
     }
 
     /// The generation that has no more local candidates; `None` when that was told already.
     pub(crate) fn end_of_candidates(&mut self) -> Option<String> {
-        (!std::mem::replace(&mut self.ended, true)).then(|| self.local_ufrag.clone())
+        if std::mem::replace(&mut self.ended, true) {
+            return None;
+        }
+        self.late.hold_end(self.local_ufrag.clone())
     }
 
     /// What a remote track carries.
@@ -267,6 +286,7 @@ impl Negotiation {
             self.local_ufrag = ufrag;
             self.told.clear();
             self.ended = false;
+            self.late.begin();
         }
         self.local.clear();
         for (&role, transceiver) in &self.transceivers {
@@ -277,6 +297,10 @@ impl Negotiation {
         self.first_mid = sdp::first_mid(&sdp);
         // What the stack has now includes the candidates gathered so far.
         let sdp = pc.local_description().await.map_or(sdp, |description| description.sdp);
+        let sdp = match self.policy {
+            IcePolicy::All => late::without(&sdp),
+            IcePolicy::Relay => hide::description(&sdp),
+        };
         Ok(Description { kind, sdp, tracks: self.local.clone() })
     }
 
@@ -288,6 +312,7 @@ impl Negotiation {
             }
             self.past.extend(Some(past).filter(|past| !past.is_empty()));
         }
+        self.late.agreed(Instant::now());
         for candidate in std::mem::take(&mut self.held) {
             self.candidate(pc, candidate).await;
         }

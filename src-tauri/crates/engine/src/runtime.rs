@@ -24,6 +24,13 @@ macro_rules! forward_runtime {
             self.inner.resolve_host(host)
         }
 
+        $crate::runtime::forward_timers!();
+    };
+}
+
+/// Of those, the ones that touch no network.
+macro_rules! forward_timers {
+    () => {
         fn now(&self) -> std::time::Instant {
             self.inner.now()
         }
@@ -51,6 +58,7 @@ macro_rules! forward_runtime {
 }
 
 pub(crate) use forward_runtime;
+pub(crate) use forward_timers;
 
 /// A boxed future.
 pub(crate) type Pending<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

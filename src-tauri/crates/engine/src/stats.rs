@@ -1,10 +1,15 @@
 //! What can be read about a session at any time.
 
 use std::{
+    collections::BTreeMap,
     sync::atomic::Ordering::Relaxed,
     time::{Duration, Instant},
 };
 
+use parlor_protocol::diagnostics::{Candidate, CandidateCount, Pair};
+use rtc::{
+    peer_connection::transport::RTCIceServerTransportProtocol, statistics::stats::ice_candidate::RTCIceCandidateStats,
+};
 use serde::Serialize;
 use webrtc::peer_connection::{PeerConnection, RTCStatsReport, RTCStatsReportEntry, StatsSelector};
 
@@ -17,6 +22,14 @@ pub struct EngineStats {
     pub rtt_ms: f64,
     /// Types of the selected pair's candidates, local first: `host/host`, `srflx/relay`; empty without a pair.
     pub pair: String,
+    /// The selected pair's candidates.
+    pub selected: Option<Pair>,
+    /// How often a pair was selected after the first.
+    pub pair_changes: u32,
+    /// How often the path was taken to another address of this machine, without a new pair.
+    pub moves: u64,
+    /// Candidates that were found and heard of in the present generation.
+    pub candidates: Vec<CandidateCount>,
     /// Bits per second sent on the selected pair over the last second.
     pub bitrate: u64,
     /// Bits per second received on the selected pair over the last second.
@@ -25,8 +38,18 @@ pub struct EngineStats {
     pub estimate: u64,
     /// Part of our packets that the other side did not get, 0.0 to 1.0, as its newest receiver reports say.
     pub loss: f32,
+    /// Bytes sent, all pairs together.
+    pub bytes_sent: u64,
+    /// Bytes received, all pairs together.
+    pub bytes_received: u64,
+    /// Packets sent, all pairs together.
+    pub packets_sent: u64,
+    /// Packets received, all pairs together.
+    pub packets_received: u64,
     /// State of the ICE transport.
     pub ice: String,
+    /// State of gathering.
+    pub gathering: String,
     /// State of the DTLS transport.
     pub dtls: String,
     /// State of the SCTP transport.
@@ -61,6 +84,8 @@ impl Meter {
             estimate: shared.estimate(),
             loss: shared.loss(),
             sctp,
+            gathering: shared.gathering().to_owned(),
+            candidates: counted(&report),
             signaling: signaling(pc).await.to_owned(),
             media_dropped: shared.media_dropped.load(Relaxed),
             send_dropped: shared.send_dropped.load(Relaxed),
@@ -71,6 +96,9 @@ impl Meter {
         let Some(transport) = report.transport() else { return stats };
         stats.ice = transport.ice_state.to_string();
         stats.dtls = transport.dtls_state.to_string();
+        stats.pair_changes = transport.selected_candidate_pair_changes.saturating_sub(1);
+        (stats.bytes_sent, stats.bytes_received) = (transport.bytes_sent, transport.bytes_received);
+        (stats.packets_sent, stats.packets_received) = (transport.packets_sent, transport.packets_received);
         let selected = &transport.selected_candidate_pair_id;
         let Some(pair) = report.candidate_pairs().find(|pair| pair.stats.id == *selected) else {
             self.last = None;
@@ -79,8 +107,9 @@ impl Meter {
         if pair.current_round_trip_time > 0.0 {
             stats.rtt_ms = pair.current_round_trip_time * 1000.0;
         }
-        let types = [&pair.local_candidate_id, &pair.remote_candidate_id].map(|id| candidate_type(&report, id));
-        stats.pair = types.join("/");
+        let [local, remote] = [&pair.local_candidate_id, &pair.remote_candidate_id].map(|id| candidate(&report, id));
+        stats.pair = format!("{}/{}", local.kind, remote.kind);
+        stats.selected = Some(Pair { local, remote });
         if let Some((id, at, sent, received)) = &self.last
             && id == selected
         {
@@ -104,17 +133,52 @@ async fn signaling(pc: &dyn PeerConnection) -> &'static str {
     }
 }
 
+/// The candidates that the report lists, and whether they are ours.
+fn candidates(report: &RTCStatsReport) -> impl Iterator<Item = (bool, &RTCIceCandidateStats)> {
+    report.iter().filter_map(|entry| {
+        if let RTCStatsReportEntry::LocalCandidate(candidate) = entry {
+            Some((true, candidate))
+        } else if let RTCStatsReportEntry::RemoteCandidate(candidate) = entry {
+            Some((false, candidate))
+        } else {
+            None
+        }
+    })
+}
+
+fn counted(report: &RTCStatsReport) -> Vec<CandidateCount> {
+    let mut counts = BTreeMap::new();
+    for (local, candidate) in candidates(report) {
+        *counts.entry((!local, candidate.candidate_type.to_string())).or_insert(0) += 1;
+    }
+    counts.into_iter().map(|((remote, kind), count)| CandidateCount { local: !remote, kind, count }).collect()
+}
+
 /// The pair names a candidate by its bare id, the report by its kind and id. A candidate that nobody told of was found
 /// on the way: peer reflexive (RFC 8445 §7.2.5.3.1).
-fn candidate_type(report: &RTCStatsReport, id: &str) -> String {
-    let mut types = report.iter().filter_map(|entry| {
-        let (RTCStatsReportEntry::LocalCandidate(candidate) | RTCStatsReportEntry::RemoteCandidate(candidate)) = entry
-        else {
-            return None;
-        };
-        candidate.stats.id.ends_with(id).then(|| candidate.candidate_type.to_string())
-    });
-    types.next().unwrap_or_else(|| "prflx".to_owned())
+fn candidate(report: &RTCStatsReport, id: &str) -> Candidate {
+    let Some((_, found)) = candidates(report).find(|(_, candidate)| candidate.stats.id.ends_with(id)) else {
+        return Candidate { kind: "prflx".into(), protocol: "udp".into(), ..Candidate::default() };
+    };
+    let relay_protocol = match found.relay_protocol {
+        // What the stack takes for UDP may go through a tunnel (`crate::tunnel`), which it knows nothing of.
+        RTCIceServerTransportProtocol::Udp if found.url.contains(".invalid") => None,
+        RTCIceServerTransportProtocol::Udp => Some("udp"),
+        RTCIceServerTransportProtocol::Tcp => Some("tcp"),
+        RTCIceServerTransportProtocol::Tls => Some("tls"),
+        RTCIceServerTransportProtocol::Unspecified | _ => None,
+    };
+    let address = found.address.as_ref().filter(|address| !address.is_empty());
+    Candidate {
+        kind: found.candidate_type.to_string(),
+        protocol: found.protocol.to_lowercase(),
+        relay_protocol: relay_protocol.map(str::to_owned),
+        address: address.map(|address| {
+            let host = if address.contains(':') { format!("[{address}]") } else { address.clone() };
+            format!("{host}:{}", found.port)
+        }),
+        link: None,
+    }
 }
 
 fn bitrate(bytes: u64, elapsed: Duration) -> u64 {

@@ -34,6 +34,7 @@ use crate::{
     roam::{Network, Roam},
     stats::{EngineStats, Meter},
     supervise::{Gone, Supervised},
+    tunnel::Tunnel,
 };
 
 /// How often the estimate is told, when it changed.
@@ -73,6 +74,7 @@ enum End {
 struct Live {
     id: u64,
     pc: Arc<dyn PeerConnection>,
+    tunnel: Arc<Tunnel>,
     events: mpsc::Sender<(u64, SessionEvent)>,
     media: mpsc::Sender<Media>,
     stopped: watch::Receiver<bool>,
@@ -111,7 +113,8 @@ impl Task {
             outbound,
         } = self;
         let inner = options.runtime.clone().unwrap_or_else(|| Arc::new(TokioRuntime));
-        let roam = match Roam::new(inner) {
+        let tunnel = Tunnel::new(inner, options.ice_policy);
+        let roam = match Roam::new(tunnel.clone()) {
             Ok(roam) => roam,
             Err(error) => {
                 tracing::error!(session = id, %error, "the stack has no cryptography");
@@ -120,20 +123,22 @@ impl Task {
             }
         };
         let (runtime, gone) = Supervised::new(roam.runtime());
-        let handler = Arc::new(Handler(inbox.clone()));
-        let pc = match Box::pin(connection::connect(&options, runtime, handler, &shared)).await {
+        let handler = Arc::new(Handler { inbox: inbox.clone(), shared: Arc::clone(&shared) });
+        let pc = match Box::pin(connection::connect(&options, &tunnel, runtime, handler, &shared)).await {
             Ok(pc) => pc,
             Err(error) => {
                 tracing::warn!(session = id, %error, "no connection could be made");
-                events.send((id, SessionEvent::Dead { cause: Cause::Internal })).await.ok();
+                let cause = if error == EngineError::NoRelay { Cause::NoRelay } else { Cause::Internal };
+                events.send((id, SessionEvent::Dead { cause })).await.ok();
                 return;
             }
         };
-        let negotiation = Negotiation::new(pump.tracks());
+        let negotiation = Negotiation::new(pump.tracks(), options.ice_policy);
         let pump = tokio::spawn(pump.run());
         let mut live = Live {
             id,
             pc,
+            tunnel,
             events,
             media,
             stopped,
@@ -166,6 +171,7 @@ impl Live {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stopped = self.stopped.clone();
+        let mut silent = self.roam.silent();
         loop {
             let step = tokio::select! {
                 biased;
@@ -182,6 +188,10 @@ impl Live {
                     Some(command) => self.command(command).await,
                 },
                 Some(notice) = self.notices.next() => self.notice(notice).await,
+                Ok(()) = silent.changed() => {
+                    let silent = *silent.borrow_and_update();
+                    self.emit(SessionEvent::Silent(silent)).await
+                }
                 _ = tick.tick() => self.tick().await,
             };
             if let Err(end) = step {
@@ -213,8 +223,12 @@ impl Live {
             // The stack takes candidates at any time and needs no end; browsers want to be told, we do not.
             SessionCommand::EndOfCandidates => Ok(()),
             SessionCommand::IceServers(servers) => {
-                if let Err(error) = bounded(self.pc.set_configuration(connection::configuration(&servers))).await? {
-                    tracing::warn!(session = self.id, error = %EngineError::from(error), "these servers cannot be used");
+                let set = match connection::configuration(&servers, &self.tunnel) {
+                    Ok(new) => bounded(self.pc.set_configuration(new)).await?.map_err(EngineError::from),
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = set {
+                    tracing::warn!(session = self.id, %error, "these servers cannot be used");
                 }
                 Ok(())
             }
@@ -352,7 +366,14 @@ impl Live {
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(TICKS_PER_READING) {
             let stats = bounded(self.meter.read(self.pc.as_ref(), &self.shared, Instant::now())).await?;
-            self.stats.send_replace(stats);
+            self.stats.send_replace(EngineStats { moves: self.roam.moves(), ..stats });
+        }
+        let (candidates, end) = self.negotiation.late(self.outbound.is_flowing(), Instant::now());
+        for candidate in candidates {
+            self.emit(SessionEvent::Candidate(candidate)).await?;
+        }
+        if let Some(ufrag) = end {
+            self.emit(SessionEvent::EndOfCandidates { ufrag }).await?;
         }
         let now = (self.shared.estimate(), self.shared.rtt(), self.shared.loss());
         if !self.outbound.is_flowing() || self.told == Some(now) {

@@ -9,7 +9,10 @@ use std::{
 use parlor_protocol::signal::{IceServer, Limits};
 use serde::{Deserialize, Deserializer};
 
-use crate::Error;
+use crate::{
+    Error,
+    turn::{self, Turn},
+};
 
 /// What a server can be told. The file's fields have the same names; durations are in seconds.
 #[derive(Debug, Clone, Deserialize)]
@@ -30,8 +33,10 @@ pub struct Config {
     pub id_hold: Duration,
     /// Take the client's address from the last entry of `X-Forwarded-For`. Only behind a proxy that writes it.
     pub behind_proxy: bool,
-    /// STUN and TURN servers that every client is told.
+    /// STUN and TURN servers that every client is told as they are.
     pub ice_servers: Vec<IceServer>,
+    /// TURN servers for which every client gets credentials of its own.
+    pub turn: Option<Turn>,
     /// Where the page behind a room link sends people who do not have the app.
     pub downloads: Downloads,
 }
@@ -58,6 +63,7 @@ impl Default for Config {
             id_hold: Duration::from_mins(2),
             behind_proxy: false,
             ice_servers: Vec::new(),
+            turn: None,
             downloads: Downloads::default(),
         }
     }
@@ -67,7 +73,7 @@ impl Config {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read, is not JSON of this shape, or has a limit of 0.
+    /// When it cannot be read, is not JSON of this shape, has a limit of 0, or a STUN or TURN server that is none.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.into(), source })?;
         let config: Self = serde_json::from_str(&text).map_err(|source| Error::Parse { path: path.into(), source })?;
@@ -86,11 +92,12 @@ impl Config {
             ("limits.idle_seconds", limits.idle_seconds),
             ("connections_per_address", self.connections_per_address),
         ];
-        fields.iter().find(|(_, value)| *value == 0).map_or(Ok(()), |(name, _)| Err(Error::Zero(name)))
+        fields.iter().find(|(_, value)| *value == 0).map_or(Ok(()), |(name, _)| Err(Error::Zero(name)))?;
+        turn::check(self)
     }
 }
 
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(crate) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     u32::deserialize(deserializer).map(|seconds| Duration::from_secs(seconds.into()))
 }
 
@@ -135,12 +142,14 @@ mod tests {
     #[test]
     fn what_is_given_is_taken() {
         let text = r#"{"listen": "[::]:9000", "limits": {"room_peers": 4}, "handshake": 2,
-            "ice_servers": [{"urls": ["turn:turn.example.org"], "username": "u", "credential": "c"}]}"#;
+            "ice_servers": [{"urls": ["turn:turn.example.org"], "username": "u", "credential": "c"}],
+            "turn": {"urls": ["turns:turn.example.org"], "secret": "s"}}"#;
         let config = parse(text).unwrap();
         assert_eq!(config.listen, "[::]:9000".parse().unwrap());
         assert_eq!(config.limits, Limits { room_peers: 4, ..Limits::default() });
         assert_eq!(config.handshake, Duration::from_secs(2));
         assert_eq!(config.ice_servers[0].credential.as_deref(), Some("c"));
+        assert_eq!(config.turn.unwrap().ttl, Duration::from_mins(10));
     }
 
     #[test]

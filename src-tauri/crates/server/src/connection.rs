@@ -4,7 +4,7 @@ use std::{
     error::Error as _,
     future::Future,
     pin::pin,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
@@ -28,6 +28,7 @@ use crate::{
     outbox::{Waiting, WeakOutbox, outbox, text},
     pace::{Pace, Seldom},
     rooms::Ticket,
+    turn,
 };
 
 /// How long one message may take to go out before its client counts as lost.
@@ -81,7 +82,7 @@ impl<S: Future<Output = ()>> Connection<S> {
             }
             tokio::select! {
                 () = stop => Err(Outside::Refused(ErrorCode::ServerStopping)),
-                entered = timeout(config.handshake, enter(&hub, &mut sink, &mut stream)) => {
+                entered = timeout(config.handshake, enter(&config, &hub, &mut sink, &mut stream)) => {
                     entered.unwrap_or(Err(Outside::Refused(ErrorCode::HandshakeTimeout)))
                 }
             }
@@ -110,7 +111,7 @@ async fn drain(stream: &mut Stream) {
 }
 
 /// Challenges the client and lets it into the room it asks for.
-async fn enter(hub: &Hub, sink: &mut Sink, stream: &mut Stream) -> Result<Inside, Outside> {
+async fn enter(config: &Config, hub: &Hub, sink: &mut Sink, stream: &mut Stream) -> Result<Inside, Outside> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|error| {
         tracing::error!(%error, "no randomness");
@@ -121,7 +122,8 @@ async fn enter(hub: &Hub, sink: &mut Sink, stream: &mut Stream) -> Result<Inside
     let (room, member) = join(&first(stream).await?, &nonce).map_err(Outside::Refused)?;
     let (outbox, waiting) = outbox();
     let weak = outbox.downgrade();
-    let ticket = hub.enter(room, member, outbox).await.map_err(Outside::Refused)?;
+    let ice = turn::ice_servers(config, member.address.peer, SystemTime::now());
+    let ticket = hub.enter(room, member, ice, outbox).await.map_err(Outside::Refused)?;
     tracing::debug!("a client entered a room");
     Ok(Inside { ticket, outbox: weak, waiting })
 }
@@ -155,7 +157,9 @@ fn join(text: &str, nonce: &[u8]) -> Result<(RoomName, Member), ErrorCode> {
             verify_join(&key, nonce, &room, instance, &signature).map_err(|_| ErrorCode::BadSignature)?;
             Ok((room, Member { address: Address { peer: peer_id(&key), instance }, key }))
         }
-        Ok(ToServer::Relay { .. } | ToServer::Leave | ToServer::Ping { .. }) | Err(_) => Err(ErrorCode::BadMessage),
+        Ok(ToServer::IceServers | ToServer::Relay { .. } | ToServer::Leave | ToServer::Ping { .. }) | Err(_) => {
+            Err(ErrorCode::BadMessage)
+        }
     }
 }
 
@@ -209,7 +213,7 @@ async fn read(config: &Config, hub: &Hub, ticket: &Ticket, outbox: &WeakOutbox, 
         let now = Instant::now();
         // A goodbye costs nothing and frees a place: it is heard however fast it came.
         let answer = if pace.take(now) || is_leave(&message) {
-            match step(message, limits.message_bytes, ticket, hub).await {
+            match step(message, config, ticket, hub).await {
                 Step::Answer(answer) => answer,
                 Step::Done => continue,
                 Step::End(reason) => return reason,
@@ -232,19 +236,23 @@ enum Step {
     End(LeaveReason),
 }
 
-async fn step(message: Message, most: u32, ticket: &Ticket, hub: &Hub) -> Step {
+async fn step(message: Message, config: &Config, ticket: &Ticket, hub: &Hub) -> Step {
     let text = match message {
         Message::Text(text) => text,
         Message::Binary(_) => return Step::Answer(refusal(ErrorCode::BadMessage)),
         Message::Ping(_) | Message::Pong(_) => return Step::Done,
         Message::Close(_) => return Step::End(LeaveReason::Lost),
     };
-    if text.len() > most as usize {
+    if text.len() > config.limits.message_bytes as usize {
         return Step::Answer(refusal(ErrorCode::MessageTooLarge));
     }
     match serde_json::from_str(&text) {
         Ok(ToServer::Leave) => Step::End(LeaveReason::Left),
         Ok(ToServer::Ping { n }) => Step::Answer(ToClient::Pong { n }),
+        Ok(ToServer::IceServers) => {
+            let ice = turn::ice_servers(config, ticket.address().peer, SystemTime::now());
+            Step::Answer(ToClient::IceServers(ice))
+        }
         Ok(ToServer::Relay { to, data }) if is_base64(&data) => {
             let relay = ToClient::Relay { from: ticket.address(), broadcast: to.is_none(), data };
             hub.relay(ticket.clone(), to, crate::outbox::text(&relay)).await;

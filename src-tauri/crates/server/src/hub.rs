@@ -5,7 +5,7 @@ use std::{pin::pin, time::Instant};
 use axum::extract::ws::Utf8Bytes;
 use parlor_protocol::{
     RoomName,
-    signal::{Address, ErrorCode, LeaveReason, Member},
+    signal::{Address, ErrorCode, IceServers, LeaveReason, Member},
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -29,9 +29,22 @@ pub(crate) struct Hub {
 }
 
 enum Request {
-    Enter { room: RoomName, member: Member, outbox: Outbox, reply: oneshot::Sender<Result<Ticket, ErrorCode>> },
-    Gone { ticket: Ticket, reason: LeaveReason },
-    Relay { ticket: Ticket, to: Option<Address>, text: Utf8Bytes },
+    Enter {
+        room: RoomName,
+        member: Member,
+        ice: IceServers,
+        outbox: Outbox,
+        reply: oneshot::Sender<Result<Ticket, ErrorCode>>,
+    },
+    Gone {
+        ticket: Ticket,
+        reason: LeaveReason,
+    },
+    Relay {
+        ticket: Ticket,
+        to: Option<Address>,
+        text: Utf8Bytes,
+    },
 }
 
 impl Hub {
@@ -43,9 +56,15 @@ impl Hub {
     }
 
     /// See [`Rooms::enter`].
-    pub(crate) async fn enter(&self, room: RoomName, member: Member, outbox: Outbox) -> Result<Ticket, ErrorCode> {
+    pub(crate) async fn enter(
+        &self,
+        room: RoomName,
+        member: Member,
+        ice: IceServers,
+        outbox: Outbox,
+    ) -> Result<Ticket, ErrorCode> {
         let (reply, answer) = oneshot::channel();
-        let request = Request::Enter { room, member, outbox, reply };
+        let request = Request::Enter { room, member, ice, outbox, reply };
         self.requests.send(request).await.map_err(|_| ErrorCode::ServerStopping)?;
         answer.await.map_err(|_| ErrorCode::ServerStopping)?
     }
@@ -90,8 +109,8 @@ async fn run(mut rooms: Rooms, mut inbox: mpsc::Receiver<Request>, stop: watch::
 fn handle(rooms: &mut Rooms, request: Request) {
     let now = Instant::now();
     match request {
-        Request::Enter { room, member, outbox, reply } => {
-            if let Err(Ok(ticket)) = reply.send(rooms.enter(&room, member, outbox, now)) {
+        Request::Enter { room, member, ice, outbox, reply } => {
+            if let Err(Ok(ticket)) = reply.send(rooms.enter(&room, member, ice, outbox, now)) {
                 // The connection broke while it waited.
                 rooms.gone(&ticket, LeaveReason::Lost, now);
             }

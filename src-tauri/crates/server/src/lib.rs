@@ -12,6 +12,7 @@ mod outbox;
 mod pace;
 mod page;
 mod rooms;
+mod turn;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -22,6 +23,7 @@ use axum::{
     response::Response,
     routing::get,
 };
+use parlor_protocol::ice::IceError;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -30,6 +32,7 @@ use tokio::{
 };
 
 pub use config::{Config, Downloads};
+pub use turn::Turn;
 
 use connection::Connection;
 use gate::Gate;
@@ -67,6 +70,17 @@ pub enum Error {
         /// Where and why.
         source: serde_json::Error,
     },
+    /// A STUN or TURN server that is none.
+    #[error("{url:?} in the configuration {why}")]
+    IceServer {
+        /// Its address.
+        url: String,
+        /// What is wrong with it.
+        why: IceError,
+    },
+    /// TURN servers without the secret that is shared with them.
+    #[error("turn.secret in the configuration is empty")]
+    NoSecret,
     /// A limit that would let nothing through.
     #[error("{0} in the configuration must be above 0")]
     Zero(&'static str),
@@ -116,7 +130,7 @@ struct Shared {
 /// Starts a server on the current Tokio runtime.
 ///
 /// # Errors
-/// When the address cannot be listened on, or a limit is 0.
+/// When the address cannot be listened on, a limit is 0, or a STUN or TURN server is none.
 pub async fn serve(config: Config) -> Result<Running, Error> {
     config.check()?;
     let listen = config.listen;

@@ -8,7 +8,7 @@ use std::{
 use axum::extract::ws::Utf8Bytes;
 use parlor_protocol::{
     InstanceId, PeerId, PublicKey, RoomName,
-    signal::{Address, ErrorCode, IceServer, LeaveReason, Limits, Member, ToClient, Welcome},
+    signal::{Address, ErrorCode, IceServers, LeaveReason, Limits, Member, ToClient, Welcome},
 };
 
 use crate::{
@@ -42,7 +42,6 @@ impl Ticket {
 /// All rooms.
 pub(crate) struct Rooms {
     limits: Limits,
-    ice_servers: Vec<IceServer>,
     id_hold: Duration,
     rooms: BTreeMap<RoomName, Room>,
     /// Lost peers, the first to be forgotten in front.
@@ -131,7 +130,6 @@ impl Rooms {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             limits: config.limits,
-            ice_servers: config.ice_servers.clone(),
             id_hold: config.id_hold,
             rooms: BTreeMap::new(),
             held: VecDeque::new(),
@@ -139,11 +137,12 @@ impl Rooms {
         }
     }
 
-    /// Lets a peer whose signature was checked into a room; welcomes it and tells the others.
+    /// Lets a peer whose signature was checked into a room; welcomes it, with its STUN and TURN servers, and tells the others.
     pub(crate) fn enter(
         &mut self,
         room: &RoomName,
         member: Member,
+        ice: IceServers,
         outbox: Outbox,
         now: Instant,
     ) -> Result<Ticket, ErrorCode> {
@@ -185,7 +184,7 @@ impl Rooms {
         }
         let roster: Vec<_> = hall.others(peer).map(|(other, seat)| seat.member(other)).collect();
         knows.extend(roster.iter().map(|member| member.address));
-        let welcome = Welcome { peer, roster, ice_servers: self.ice_servers.clone(), limits: self.limits };
+        let welcome = Welcome { peer, roster, ice, limits: self.limits };
         let slow = outbox.put(&ToClient::Welcome(welcome)).is_err();
         hall.seats.insert(peer, Seat { instance, key, presence: Presence::Here { serial, outbox }, knows, past });
 

@@ -38,7 +38,7 @@ impl Client {
 
 fn enter(rooms: &mut Rooms, member: Member, now: Instant) -> Result<Client, ErrorCode> {
     let (outbox, waiting) = outbox();
-    rooms.enter(&studio(), member, outbox, now).map(|ticket| Client { ticket, waiting })
+    rooms.enter(&studio(), member, IceServers::default(), outbox, now).map(|ticket| Client { ticket, waiting })
 }
 
 /// Enters and takes the welcome away.
@@ -309,6 +309,7 @@ fn follow(view: &mut BTreeMap<PeerId, InstanceId>, known: &mut BTreeSet<Address>
             }
             ToClient::PeerLeft { peer, .. } => assert_eq!(view.remove(&peer.peer), Some(peer.instance)),
             other @ (ToClient::Challenge { .. }
+            | ToClient::IceServers(_)
             | ToClient::Relay { .. }
             | ToClient::Pong { .. }
             | ToClient::Error { .. }) => panic!("{other:?}"),

@@ -11,7 +11,7 @@ use parlor_protocol::{
     InstanceId,
     signal::{ErrorCode, IceServer, LeaveReason, Limits, ToClient, ToServer},
 };
-use parlor_server::Config;
+use parlor_server::{Config, Turn};
 use proptest::prelude::*;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -27,7 +27,7 @@ async fn a_welcome_tells_who_is_there_and_what_is_allowed() {
     let (_ben, welcome) = Client::welcomed(server.address(), 2).await;
     assert_eq!(welcome.peer, address(2).peer);
     assert_eq!(welcome.roster.iter().map(|member| member.address).collect::<Vec<_>>(), [address(1)]);
-    assert_eq!(welcome.ice_servers, [ice]);
+    assert_eq!(welcome.ice.ice_servers, [ice]);
     assert_eq!(welcome.limits, Limits::default());
     let ToClient::PeerJoined { peer } = ann.next().await else { panic!("nobody joined") };
     assert_eq!((peer.address, peer.key), (address(2), identity(2).public_key()));
@@ -391,4 +391,22 @@ async fn a_room_that_cannot_be_has_no_page() {
         assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
         assert!(!answer.contains("<script"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn credentials_for_relays_are_ones_own_and_given_anew_when_asked_for() {
+    let urls = vec!["turn:turn.example.org".to_owned()];
+    let turn = Turn { urls: urls.clone(), secret: "north".into(), ttl: Duration::from_mins(10) };
+    let server = server_with(Config { turn: Some(turn), ..Config::default() }).await;
+    let (mut ann, welcome) = Client::welcomed(server.address(), 1).await;
+    let (_ben, other) = Client::welcomed(server.address(), 2).await;
+    assert_eq!(welcome.ice.ttl, Some(600));
+    assert_eq!(welcome.ice.ice_servers[0].urls, urls);
+    assert_ne!(welcome.ice.ice_servers[0].credential, other.ice.ice_servers[0].credential);
+    assert!(matches!(ann.next().await, ToClient::PeerJoined { .. }));
+    ann.text(r#"{"type":"ice-servers"}"#).await;
+    let ToClient::IceServers(again) = ann.next().await else { panic!("no servers") };
+    assert_eq!(again.ttl, Some(600));
+    let user = again.ice_servers[0].username.clone().unwrap();
+    assert!(user.ends_with(&format!(":{}", address(1).peer)), "{user}");
 }

@@ -1,6 +1,11 @@
 //! Makes a WebSocket to a server, and tells in one word why it could not.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use tokio::{
@@ -39,6 +44,16 @@ pub(crate) async fn connect(url: &str) -> Result<Socket, DownReason> {
         tracing::debug!(%error, %reason, "no connection to the server");
         reason
     })
+}
+
+/// The address of this machine that a connection is bound to.
+pub(crate) fn local_address(socket: &Socket) -> Option<IpAddr> {
+    let stream = match socket.get_ref() {
+        MaybeTlsStream::Plain(stream) => stream,
+        MaybeTlsStream::Rustls(stream) => stream.get_ref().0,
+        _ => return None,
+    };
+    stream.local_addr().ok().map(|address| address.ip())
 }
 
 fn parse(url: &str) -> Option<(bool, Host<String>, u16)> {

@@ -1,13 +1,13 @@
 //! What every way of carrying signaling can do.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use parlor_identity::Identity;
 use parlor_protocol::{
     InstanceId, RoomName,
-    signal::{Address, ErrorCode, LeaveReason, Member, Welcome},
+    signal::{Address, ErrorCode, IceServers, LeaveReason, Member, Welcome},
 };
 
 /// Who enters a room: a peer, and which run of its client. Not to be used twice: a second entry with the same instance
@@ -58,8 +58,22 @@ pub trait Driver: Send {
     /// When the connection is gone. It stays gone.
     async fn next(&mut self) -> Result<DriverEvent, DriverError>;
 
+    /// Asks for STUN and TURN servers with fresh credentials: [`DriverEvent::IceServers`] follows, where the other end has
+    /// any to give.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    async fn ask_for_ice_servers(&mut self) -> Result<(), DriverError> {
+        Ok(())
+    }
+
     /// Finds out soon whether the connection still works, instead of at its usual pace: [`Driver::next`] fails if not.
     fn probe(&mut self) {}
+
+    /// The address of this machine that the connection is bound to, where it is to one.
+    fn local_address(&self) -> Option<IpAddr> {
+        None
+    }
 
     /// Says goodbye, and waits briefly for that to be on its way.
     async fn leave(&mut self);
@@ -68,6 +82,8 @@ pub trait Driver: Send {
 /// What happened in the room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DriverEvent {
+    /// STUN and TURN servers, in place of those before.
+    IceServers(IceServers),
     /// Somebody entered, or a newer run of somebody took its place.
     PeerJoined(Member),
     /// Somebody left or was lost.

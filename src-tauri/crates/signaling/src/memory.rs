@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parlor_protocol::{
     InstanceId, PeerId, PublicKey, RoomName,
-    signal::{Address, ErrorCode, LeaveReason, Limits, Member, Welcome},
+    signal::{Address, ErrorCode, IceServers, LeaveReason, Limits, Member, Welcome},
 };
 use tokio::{sync::mpsc, time::Instant};
 
@@ -144,7 +144,7 @@ impl State {
         for other in slow {
             lose(room, other);
         }
-        let welcome = Welcome { peer, roster, ice_servers: Vec::new(), limits: self.limits };
+        let welcome = Welcome { peer, roster, ice: IceServers::default(), limits: self.limits };
         Ok(Entry { serial: self.serial, welcome })
     }
 

@@ -1,12 +1,12 @@
 //! Signaling for one room: stays connected for ever, seals and opens, and keeps what is to be sent meanwhile.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use parlor_identity::peer_id;
 use parlor_protocol::{
     LinkKey, RoomName,
     peer::{PeerBody, PeerMessage},
-    signal::{Address, ErrorCode, LeaveReason, Member, Welcome},
+    signal::{Address, ErrorCode, IceServers, LeaveReason, Member, Welcome},
 };
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -22,6 +22,10 @@ use crate::{
 const OUTGOING: usize = 256;
 /// How long leaving may take.
 const LEAVE: Duration = Duration::from_millis(300);
+/// The least time between two requests for STUN and TURN servers, however short their credentials hold.
+const RENEW_LEAST: Duration = Duration::from_millis(500);
+/// When to ask for them again, if no answer came.
+const RENEW_AGAIN: Duration = Duration::from_secs(20);
 /// What is around sealed bytes in a message to a server: type, receiver, quotes.
 const ENVELOPE: usize = 256;
 
@@ -46,6 +50,8 @@ pub enum SignalingEvent {
         /// This was the last event.
         fatal: bool,
     },
+    /// STUN and TURN servers, in place of those before: their credentials end after a while.
+    IceServers(IceServers),
     /// Somebody entered, or a newer run of somebody took its place.
     PeerJoined(Member),
     /// Somebody left or was lost: a hint.
@@ -61,6 +67,8 @@ pub enum SignalingEvent {
     Message {
         /// Who.
         from: Address,
+        /// It was said to everybody, not to us alone. Proven by the seal.
+        broadcast: bool,
         /// What.
         message: PeerMessage,
     },
@@ -102,6 +110,7 @@ struct Outgoing {
 pub struct Signaling {
     outgoing: mpsc::Sender<Outgoing>,
     reconnect: Arc<Notify>,
+    addresses: watch::Sender<BTreeSet<IpAddr>>,
     leave: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -119,6 +128,7 @@ impl Signaling {
         let (outgoing, inbox) = mpsc::channel(OUTGOING);
         let (leave, leaving) = watch::channel(false);
         let reconnect = Arc::new(Notify::new());
+        let (addresses, moves) = watch::channel(BTreeSet::new());
         let sealer = Sealer::new(&key, &room, credentials);
         let task = Task {
             opener: Opener::new(key, room.clone(), sealer.credentials().address()),
@@ -129,9 +139,10 @@ impl Signaling {
             unsent: None,
             been_up: false,
             reconnect: Arc::clone(&reconnect),
+            moves: Moves(moves),
         };
         let task = tokio::spawn(run(task, driver, leaving));
-        Self { outgoing, reconnect, leave, task }
+        Self { outgoing, reconnect, addresses, leave, task }
     }
 
     /// Says something to one peer, or to all others. What is said while signaling is down is sent when it is back.
@@ -142,10 +153,17 @@ impl Signaling {
         self.outgoing.try_send(Outgoing { to, body }).map_err(|_| Full)
     }
 
-    /// Tries again now, if signaling is down; finds out soon whether it still is up, if it seems so. For changes of
-    /// network and for people who press a button.
+    /// Tries again now, if signaling is down; finds out soon whether it still is up, if it seems so. For people who press
+    /// a button.
     pub fn reconnect_now(&self) {
         self.reconnect.notify_one();
+    }
+
+    /// The machine's network is another, or it woke: these are the addresses that it can be reached from. A connection
+    /// from one that is gone is given up and made anew at once; one whose address stays is asked whether it still
+    /// works, and given up after a second without an answer. While signaling is down, it is tried again now.
+    pub fn network_changed(&self, addresses: BTreeSet<IpAddr>) {
+        self.addresses.send_replace(addresses);
     }
 
     /// Says goodbye and ends, in at most 300 ms.
@@ -167,6 +185,29 @@ struct Task {
     unsent: Option<Outgoing>,
     been_up: bool,
     reconnect: Arc<Notify>,
+    moves: Moves,
+}
+
+/// Hears of changes of the machine's addresses.
+struct Moves(watch::Receiver<BTreeSet<IpAddr>>);
+
+impl Moves {
+    /// Waits for the next. Safe to call off.
+    async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            // The handle is gone: whoever waits for that too ends this.
+            std::future::pending().await
+        }
+    }
+
+    /// Whether the machine no longer has an address. Loopback and link-local addresses are not among those that are told.
+    fn took(&self, address: IpAddr) -> bool {
+        let link_local = match address {
+            IpAddr::V4(address) => address.is_link_local(),
+            IpAddr::V6(address) => address.is_unicast_link_local(),
+        };
+        !address.is_loopback() && !link_local && !self.0.borrow().contains(&address)
+    }
 }
 
 /// How a connection, or an attempt at one, ended.
@@ -177,6 +218,8 @@ enum End {
     Lost(DownReason),
     /// A person or the system asks for another attempt at once.
     Again,
+    /// There was one, from an address that is gone.
+    Moved,
     /// There will be none.
     Over,
 }
@@ -204,6 +247,8 @@ async fn run(mut task: Task, mut make: impl FnMut() -> Box<dyn Driver>, mut leav
         let (reason, retry_in) = match end {
             Ok(End::Failed(reason)) => (reason, backoff.after_failure()),
             Ok(End::Lost(reason)) => (reason, backoff.after_loss(Instant::now())),
+            // Nothing of that kind goes on and on: there is no need to hold back.
+            Ok(End::Moved) => (DownReason::ConnectionLost, Duration::ZERO),
             Ok(End::Again) => continue,
             Ok(End::Over) | Err(Unheard) => return,
         };
@@ -213,6 +258,7 @@ async fn run(mut task: Task, mut make: impl FnMut() -> Box<dyn Driver>, mut leav
             tokio::select! {
                 () = sleep(retry_in) => {}
                 () = task.reconnect.notified() => {}
+                () = task.moves.next() => {}
             }
             Ok::<_, Unheard>(())
         };
@@ -237,6 +283,7 @@ impl Task {
             joined = driver.join(&self.room, self.sealer.credentials()) => joined,
             // An attempt that began on another network may hang until it times out.
             () = reconnect.notified() => return Ok(End::Again),
+            () = self.moves.next() => return Ok(End::Again),
         };
         let welcome = match joined {
             Ok(welcome) => welcome,
@@ -252,16 +299,25 @@ impl Task {
         tracing::info!(others = welcome.roster.len(), "signaling is up");
         self.been_up = true;
         let limits = welcome.limits;
+        let welcome_ttl = welcome.ice.ttl;
         let roster = welcome.roster.iter().copied().filter(is_genuine).collect();
         self.emit(SignalingEvent::Up(Welcome { roster, ..welcome })).await?;
 
         let mut pace = Pace::new(limits, Instant::now());
+        let mut renewal = welcome_ttl.map(renew_at);
         loop {
             let sendable = self.unsent.is_some();
             let ready_at = pace.ready_at(Instant::now());
             tokio::select! {
                 event = driver.next() => match event {
-                    Ok(event) => if let Some(end) = self.event(event).await? { return Ok(end) },
+                    Ok(event) => {
+                        if let DriverEvent::IceServers(ice) = &event {
+                            renewal = ice.ttl.map(renew_at);
+                        }
+                        if let Some(end) = self.event(event).await? {
+                            return Ok(end);
+                        }
+                    }
                     Err(error) => return Ok(End::Lost(down_reason(&error))),
                 },
                 next = self.outgoing.recv(), if !sendable => match next {
@@ -275,7 +331,20 @@ impl Task {
                         return Ok(end);
                     }
                 }
+                () = sleep_until(renewal.unwrap_or_else(Instant::now)), if renewal.is_some() => {
+                    // Asked again, should no answer come.
+                    renewal = Some(Instant::now() + RENEW_AGAIN);
+                    if let Err(error) = driver.ask_for_ice_servers().await {
+                        return Ok(End::Lost(down_reason(&error)));
+                    }
+                }
                 () = reconnect.notified() => driver.probe(),
+                () = self.moves.next() => {
+                    if driver.local_address().is_some_and(|address| self.moves.took(address)) {
+                        return Ok(End::Moved);
+                    }
+                    driver.probe();
+                }
             }
         }
     }
@@ -313,12 +382,13 @@ impl Task {
 
     async fn event(&mut self, event: DriverEvent) -> Result<Option<End>, Unheard> {
         let event = match event {
+            DriverEvent::IceServers(ice) => SignalingEvent::IceServers(ice),
             DriverEvent::PeerJoined(member) if is_genuine(&member) => SignalingEvent::PeerJoined(member),
             DriverEvent::PeerJoined(_) => return Ok(None),
             DriverEvent::PeerLeft { address, reason } => SignalingEvent::PeerLeft { address, reason },
             DriverEvent::PeerBack(address) => SignalingEvent::PeerBack(address),
             DriverEvent::Relay { from, broadcast, data } => match self.opener.open(from, broadcast, &data) {
-                Ok(message) => SignalingEvent::Message { from, message },
+                Ok(message) => SignalingEvent::Message { from, broadcast, message },
                 Err(why) => refused(from, why),
             },
             DriverEvent::Refused { code, message } => {
@@ -350,6 +420,11 @@ impl Task {
     async fn emit(&self, event: SignalingEvent) -> Result<(), Unheard> {
         self.events.send(event).await.map_err(|_| Unheard)
     }
+}
+
+/// When credentials that hold for so many seconds from now are asked for anew: after four fifths of that.
+fn renew_at(ttl: u32) -> Instant {
+    Instant::now() + (Duration::from_secs(ttl.into()) * 4 / 5).max(RENEW_LEAST)
 }
 
 /// What it says of a sender that a message of theirs was refused. Whatever was opened was sealed with the room's key.

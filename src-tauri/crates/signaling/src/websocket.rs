@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    net::IpAddr,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -20,7 +21,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::{
     Credentials, DownReason, Driver, DriverError, DriverEvent,
-    connect::{Socket, connect},
+    connect::{Socket, connect, local_address},
 };
 
 /// How long one message may take to go out.
@@ -47,7 +48,7 @@ impl Default for WebsocketTimings {
             connect: Duration::from_secs(10),
             ping: Duration::from_secs(10),
             pong: Duration::from_secs(10),
-            probe: Duration::from_secs(3),
+            probe: Duration::from_secs(1),
         }
     }
 }
@@ -98,10 +99,18 @@ impl Driver for WebsocketDriver {
         event
     }
 
+    async fn ask_for_ice_servers(&mut self) -> Result<(), DriverError> {
+        self.connection()?.send(&ToServer::IceServers).await
+    }
+
     fn probe(&mut self) {
         if let Some(connection) = &mut self.connection {
             connection.probe();
         }
+    }
+
+    fn local_address(&self) -> Option<IpAddr> {
+        local_address(&self.connection.as_ref()?.socket)
     }
 
     async fn leave(&mut self) {
@@ -255,6 +264,7 @@ impl Connection {
         let Message::Text(text) = message else { return None };
         let parsed = serde_json::from_str(&text);
         Some(match parsed {
+            Ok(ToClient::IceServers(ice)) => DriverEvent::IceServers(ice),
             Ok(ToClient::PeerJoined { peer }) => DriverEvent::PeerJoined(peer),
             Ok(ToClient::PeerLeft { peer, reason }) => DriverEvent::PeerLeft { address: peer, reason },
             Ok(ToClient::PeerBack { peer }) => DriverEvent::PeerBack(peer),

@@ -19,7 +19,7 @@ use parlor_protocol::{
     peer::{Hello, PeerBody},
     signal::{ErrorCode, LeaveReason, Limits},
 };
-use parlor_server::{Config, serve};
+use parlor_server::{Config, Turn, serve};
 use parlor_signaling::{
     DownReason, Driver, DriverEvent, Full, MemoryDriver, MemoryHub, OpenError, Signaling, SignalingEvent,
     WebsocketDriver,
@@ -95,7 +95,8 @@ async fn what_is_said_arrives_with_its_sender() {
     ben.signaling.send(Some(address(1, 1)), want_offer(1)).unwrap();
     ben.signaling.send(None, want_offer(2)).unwrap();
     for n in [1, 2] {
-        let expected = SignalingEvent::Message { from: address(2, 1), message: want_offer(n).into() };
+        let expected =
+            SignalingEvent::Message { from: address(2, 1), broadcast: n == 2, message: want_offer(n).into() };
         assert_eq!(ann.next().await, expected);
     }
 }
@@ -395,4 +396,25 @@ async fn a_restarted_server_finds_its_room_again() {
     soon(ann.signaling.leave()).await;
     let left = SignalingEvent::PeerLeft { address: address(1, 1), reason: LeaveReason::Left };
     assert_eq!(soon(ben.next()).await, left);
+}
+
+#[tokio::test]
+async fn servers_whose_credentials_end_are_asked_for_again_before_they_do() {
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let urls = vec!["turn:turn.example.org".to_owned()];
+    let turn = Turn { urls, secret: "north".into(), ttl: Duration::from_secs(2) };
+    let server = serve(Config { listen, turn: Some(turn), ..Config::default() }).await.unwrap();
+    let url = format!("ws://{}/v1/ws", server.address());
+    let mut ann = Peer::with_drivers(1, 1, KEY, move || Box::new(WebsocketDriver::new(&url)));
+    let SignalingEvent::Up(welcome) = ann.next().await else { panic!("not in the room") };
+    let start = Instant::now();
+    let mut before = welcome.ice;
+    // Again and again, not once.
+    for _ in 0..2 {
+        let SignalingEvent::IceServers(fresh) = soon(ann.next()).await else { panic!("something else") };
+        assert_eq!(fresh.ttl, Some(2));
+        assert_ne!(fresh, before, "with a later end");
+        before = fresh;
+    }
+    assert!(start.elapsed() >= Duration::from_secs(3), "at four fifths of the time, not at once");
 }

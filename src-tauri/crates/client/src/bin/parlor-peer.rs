@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, Write},
     net::IpAddr,
+    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -65,6 +66,12 @@ struct Join {
     /// Which pictures to decode.
     #[arg(long, value_enum, default_value = "none")]
     decode: DecodeArgument,
+    /// A STUN or TURN server beside those of the room; may be given more than once.
+    #[arg(long = "ice-server", value_name = "URL[,USER,PASSWORD]")]
+    ice_servers: Vec<String>,
+    /// Connect through relays alone: the others learn no address of this machine.
+    #[arg(long)]
+    relay_only: bool,
     /// Leave after so many seconds.
     #[arg(long = "for")]
     seconds: Option<u64>,
@@ -140,11 +147,12 @@ fn run(join: Join) -> Result<(), Misuse> {
     let link: RoomLink = text
         .parse()
         .map_err(|error: parlor_protocol::LinkError| Misuse { code: "bad-link", message: error.to_string() })?;
-    let secret = secret(join.profile.as_deref())?;
+    let (secret, folder) = profile(join.profile.as_deref())?;
     let bind = bind()?;
+    let settings = settings(&join)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Misuse { code: "no-runtime", message: error.to_string() })?;
-    runtime.block_on(call(join, link, secret, bind));
+    runtime.block_on(call(join, settings, link, secret, folder, bind));
     // A device that hangs in the system must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(300));
     Ok(())
@@ -158,15 +166,27 @@ fn first_line() -> Result<String, Misuse> {
     }
 }
 
-fn secret(profile: Option<&str>) -> Result<ProfileSecret, Misuse> {
+/// Who we are, and the folder where that is kept.
+fn profile(name: Option<&str>) -> Result<(ProfileSecret, Option<PathBuf>), Misuse> {
     let misuse = |message: String| Misuse { code: "bad-profile", message };
-    match profile {
+    match name {
         Some(name) => {
             let folder = profile::folder(name).map_err(|error| misuse(error.to_string()))?;
-            profile::secret(&folder).map_err(|error| misuse(error.to_string()))
+            let secret = profile::secret(&folder).map_err(|error| misuse(error.to_string()))?;
+            Ok((secret, Some(folder)))
         }
-        None => ProfileSecret::generate().map_err(|error| misuse(error.to_string())),
+        None => Ok((ProfileSecret::generate().map_err(|error| misuse(error.to_string()))?, None)),
     }
+}
+
+/// What a person would have chosen. What is said of a server that is none holds no password: output is kept, and shown.
+fn settings(join: &Join) -> Result<Settings, Misuse> {
+    let read = |text: &String| {
+        let url = text.split(',').next().unwrap_or_default();
+        text.parse().map_err(|error| Misuse { code: "bad-arguments", message: format!("--ice-server {url:?} {error}") })
+    };
+    let ice_servers = join.ice_servers.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Settings { name: join.name.clone(), ice_servers, relay_only: join.relay_only, ..Settings::default() })
 }
 
 /// The one address for WebRTC. One that is none is refused: all interfaces instead would be the opposite of what was meant.
@@ -180,10 +200,17 @@ fn bind() -> Result<Option<IpAddr>, Misuse> {
     }
 }
 
-async fn call(join: Join, link: RoomLink, secret: ProfileSecret, bind: Option<IpAddr>) {
+async fn call(
+    join: Join,
+    settings: Settings,
+    link: RoomLink,
+    secret: ProfileSecret,
+    folder: Option<PathBuf>,
+    bind: Option<IpAddr>,
+) {
     let options = Options {
         secret,
-        settings: Settings { name: join.name, ..Settings::default() },
+        settings,
         devices: DeviceOverrides {
             camera: Some(join.camera),
             microphone: Some(join.microphone),
@@ -195,7 +222,9 @@ async fn call(join: Join, link: RoomLink, secret: ProfileSecret, bind: Option<Ip
             DecodeArgument::None => Decode::None,
         },
         lobby: false,
+        log: None,
         timings: Timings::default(),
+        folder,
         network: None,
     };
     let (client, mut events) = Client::spawn(options);
@@ -264,7 +293,10 @@ fn command(client: &Client, line: &str) {
             Ok(devices) => client.use_devices(devices),
             Err(message) => bad(message),
         },
+        Ok(HeadlessCommand::Diagnostics { addresses }) => client.diagnostics(addresses),
+        Ok(HeadlessCommand::Reconnect { peer }) => client.ui(UiCommand::Reconnect { peer }),
         Ok(HeadlessCommand::Retry { peer }) => client.ui(UiCommand::Retry { peer }),
+        Ok(HeadlessCommand::Verify { peer }) => client.ui(UiCommand::VerifyPeer { peer }),
         Ok(HeadlessCommand::Leave) => client.ui(UiCommand::Leave),
         Err(error) => bad(format!("this line is not a command: {error}")),
     }

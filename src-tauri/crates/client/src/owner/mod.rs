@@ -1,5 +1,6 @@
 //! The one task that owns a client: everything that happens comes through here, one thing after another.
 
+mod diagnosing;
 mod news;
 mod rooms;
 mod view;
@@ -26,6 +27,8 @@ use crate::{
     ClientEvent, Decode, DeviceOverrides, FrameSink, Options, Server,
     clock::Clock,
     devices::{self, Bay, DeviceEvent},
+    diagnostics::Diagnosis,
+    known_peers::KnownPeers,
     preview::Preview,
     process::Meter,
     receive::Sink,
@@ -45,6 +48,7 @@ pub(crate) enum Request {
     Attach(Arc<dyn FrameSink>),
     Close(oneshot::Sender<()>),
     Devices(DeviceOverrides),
+    Diagnostics { addresses: bool },
     Notice(Notice),
     OpenLink(String),
     Report { code: &'static str, message: String },
@@ -112,6 +116,10 @@ struct Owner {
     /// Our id in the room, once the server has said it.
     peer: Option<PeerId>,
     signaling_problem: Option<Problem>,
+    diagnosis: Diagnosis,
+    known: KnownPeers,
+    /// Why the STUN and TURN servers that were last given were not taken.
+    refused_servers: Option<Problem>,
     sink: Sink,
     preview: Preview,
     meter: Meter,
@@ -123,6 +131,7 @@ impl Owner {
     fn new(options: Options, events: mpsc::Sender<ClientEvent>) -> (Self, mpsc::Receiver<DeviceEvent>) {
         let (devices, device_events) = Bay::new(&options.settings, &options.devices);
         let sink = Sink::default();
+        let (known, damaged) = KnownPeers::open(options.folder.as_deref());
         let mut owner = Self {
             media: MediaState {
                 microphone: options.settings.microphone_on,
@@ -145,11 +154,17 @@ impl Owner {
             room: None,
             peer: None,
             signaling_problem: None,
+            diagnosis: Diagnosis::new(options.log),
+            known,
+            refused_servers: None,
             sink,
             meter: Meter::default(),
             version: 0,
             dirty: true,
         };
+        if let Some(notice) = damaged {
+            owner.tell(UiEvent::Notice(notice));
+        }
         if owner.lobby {
             owner.devices.open();
             devices::watch_lists(&owner.devices);
@@ -162,6 +177,7 @@ impl Owner {
             Request::Attach(sink) => {
                 *self.sink.write().unwrap_or_else(PoisonError::into_inner) = Some(sink);
                 self.preview.restart();
+                self.diagnosis.watched = None;
             }
             // Answered where the loop ends.
             Request::Close(_) => {}
@@ -169,6 +185,7 @@ impl Owner {
                 self.devices.use_devices(devices);
                 self.say_media().await;
             }
+            Request::Diagnostics { addresses } => self.tell_diagnostics(addresses),
             Request::Notice(notice) => self.tell(UiEvent::Notice(notice)),
             Request::OpenLink(link) => self.open_link(link).await,
             Request::Report { code, message } => self.error(code, message),
@@ -197,6 +214,7 @@ impl Owner {
 
     async fn close(&mut self) {
         self.leave().await;
+        self.known.flush().await;
         self.devices.close();
     }
 

@@ -4,7 +4,6 @@ use parlor_call::{CallEvent, Refusal};
 use parlor_protocol::{
     PeerId,
     headless::HeadlessEvent,
-    media::TrackRole,
     ui::{Tone, UiEvent},
 };
 
@@ -44,7 +43,19 @@ impl Owner {
             CallEvent::Chat { peer, id, text, history } => HeadlessEvent::Chat { peer, id, text, history },
             // Told once everything is closed.
             CallEvent::Left { .. } => return,
-            CallEvent::Notice(notice) => return self.tell(UiEvent::Notice(notice)),
+            CallEvent::KnownPeers(peers) => {
+                if let Some(room) = &self.room {
+                    self.known.keep(&room.link.room, peers);
+                }
+                return;
+            }
+            CallEvent::Notice(notice) => {
+                // What is said loudly to people is said to scripts too.
+                if notice.tone == Tone::Danger {
+                    self.error(&notice.code, notice.text.clone());
+                }
+                return self.tell(UiEvent::Notice(notice));
+            }
             CallEvent::PeerConnect { peer, name } => HeadlessEvent::PeerConnect { peer, name },
             CallEvent::PeerDisconnect { peer, reason } => HeadlessEvent::PeerDisconnect { peer, reason },
             CallEvent::Refused(refusal) => return self.refused(&refusal),
@@ -59,13 +70,12 @@ impl Owner {
                 HeadlessEvent::TrackAdded { peer, track }
             }
             CallEvent::TrackRemoved { peer, track } => {
-                if track == TrackRole::Camera
-                    && let Some(room) = &self.room
-                {
-                    room.pause(peer);
+                if let Some(room) = &self.room {
+                    room.pause(peer, track);
                 }
                 HeadlessEvent::TrackRemoved { peer, track }
             }
+            CallEvent::VerificationWords { peer, words } => HeadlessEvent::VerificationWords { peer, words },
         };
         self.headless(event);
     }
@@ -93,6 +103,7 @@ impl Owner {
 
     pub(super) fn signaling(&mut self, news: SignalingNews) {
         self.dirty = true;
+        self.diagnosis.signaling(&news);
         match news {
             SignalingNews::Down { reason } => {
                 if let Some(link) = self.screens.link() {

@@ -75,9 +75,12 @@ impl Owner {
         self.devices.open();
         self.screens.entering(link.clone());
         self.signaling_problem = None;
+        self.diagnosis.enter();
         let settings = Settings { name: self.name(), ..self.settings.clone() };
+        let known = self.known.of(&link.room);
         self.room = Some(Box::new(Room::enter(Setup {
             link,
+            known,
             secret: &self.secret,
             instance: InstanceId(instance.try_into().expect("16 of 24 bytes")),
             seed: u64::from_le_bytes(seed.try_into().expect("8 of 24 bytes")),

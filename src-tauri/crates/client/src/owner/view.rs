@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use parlor_protocol::{
     headless::{HeadlessEvent, Stats, VideoOutStats},
-    ui::{Levels, Me, Signaling, Snapshot, UiEvent},
+    ui::{Levels, Me, Problem, Signaling, Snapshot, UiEvent},
 };
 
 use super::Owner;
-use crate::ClientEvent;
+use crate::{ClientEvent, relays::Relays};
 
 impl Owner {
     pub(super) fn levels(&self) {
@@ -19,7 +19,7 @@ impl Owner {
     pub(super) fn stats(&mut self) {
         let now = Instant::now();
         let (rss_bytes, cpu) = self.meter.read(now);
-        let Some(room) = &self.room else { return };
+        let Some(room) = &self.room else { return self.show_diagnostics() };
         let rendition = self.devices.rendition().map(|rendition| rendition.stats());
         let encoders = u32::from(rendition.as_ref().is_some_and(|stats| stats.fps > 0.0));
         let video_out = rendition.map_or_else(VideoOutStats::default, |stats| VideoOutStats {
@@ -29,6 +29,8 @@ impl Owner {
             encode_ms: stats.encode_ms,
         });
         let sessions = room.stats(&video_out, now);
+        self.diagnosis.figures(&sessions);
+        self.show_diagnostics();
         self.headless(HeadlessEvent::Stats(Box::new(Stats { rss_bytes, cpu, encoders, sessions })));
     }
 
@@ -47,10 +49,18 @@ impl Owner {
             },
             devices: self.devices.view(),
             settings: self.settings.clone(),
+            relay_problem: self.relay_problem(),
             room: self.room_view(),
         };
         // A reader that is behind gets a newer one later: the mark stays.
         self.dirty = self.events.try_send(ClientEvent::Ui(UiEvent::Snapshot(Box::new(snapshot)))).is_err();
+    }
+
+    /// What is wrong with the servers that were last given, or else with there being none.
+    fn relay_problem(&self) -> Option<Problem> {
+        let without_room = || Relays::new(&self.settings).problem();
+        let missing = || self.room.as_ref().map_or_else(without_room, |room| room.relay_problem());
+        self.refused_servers.clone().or_else(missing)
     }
 
     pub(super) fn room_view(&self) -> Option<parlor_protocol::ui::Room> {

@@ -8,7 +8,7 @@ use parlor_protocol::{
 };
 
 use super::Owner;
-use crate::{ClientEvent, Decode};
+use crate::{ClientEvent, Decode, relays};
 
 /// Characters of a name that are kept.
 const NAME_CHARS: usize = 64;
@@ -21,8 +21,10 @@ impl Owner {
                 self.choose(kind, &spec);
                 self.say_media().await;
             }
+            UiCommand::CopyDiagnostics { peer, addresses } => self.copy_diagnostics(peer, addresses),
             UiCommand::CopyLink => self.copy_link(),
             UiCommand::Dismiss { peer } => self.command(Command::Dismiss(peer)).await,
+            UiCommand::DismissWarning { peer } => self.command(Command::DismissWarning(peer)).await,
             UiCommand::Join { link } => self.join(&link).await,
             UiCommand::Leave => self.leave().await,
             UiCommand::NewCall => {
@@ -47,6 +49,7 @@ impl Owner {
                 self.settings.camera_on = on;
                 self.set_media(MediaState { camera: on, ..self.media }).await;
             }
+            UiCommand::SetIceServers { servers } => self.set_ice_servers(&servers),
             UiCommand::SetMicrophone { on } => {
                 self.devices.set_microphone(on);
                 self.settings.microphone_on = on;
@@ -58,6 +61,10 @@ impl Owner {
                 self.command(Command::SetName(self.name())).await;
             }
             UiCommand::SetRawPictures { on } => self.raw_pictures(on),
+            UiCommand::SetRelayOnly { on } => {
+                self.settings.relay_only = on;
+                self.relays_chosen();
+            }
             UiCommand::SetServer { server } => {
                 self.settings.server = server.trim().to_owned();
                 self.keep_settings();
@@ -67,6 +74,10 @@ impl Owner {
             UiCommand::Start if self.screens.in_call() => {}
             UiCommand::Start => self.screens.busy(),
             UiCommand::TileReports { reports } => self.reports(&reports),
+            UiCommand::UnverifyPeer { peer } => self.command(Command::Unverify(peer)).await,
+            UiCommand::VerifyPeer { peer } => self.command(Command::Verify(peer)).await,
+            UiCommand::WordsDiffer { peer } => self.command(Command::WordsDiffer(peer)).await,
+            UiCommand::WatchDiagnostics { on, addresses } => self.watch_diagnostics(on, addresses),
         }
     }
 
@@ -82,6 +93,28 @@ impl Owner {
                 self.keep_settings();
             }
             Err(error) => self.error("bad-device", error.to_string()),
+        }
+    }
+
+    /// Servers that are none change nothing.
+    fn set_ice_servers(&mut self, lines: &[String]) {
+        match relays::parse(lines) {
+            Ok(servers) => {
+                self.settings.ice_servers = servers;
+                self.refused_servers = None;
+                self.relays_chosen();
+            }
+            Err(problem) => {
+                self.error(&problem.code, format!("{}.", problem.title));
+                self.refused_servers = Some(problem);
+            }
+        }
+    }
+
+    fn relays_chosen(&mut self) {
+        self.keep_settings();
+        if let Some(room) = &mut self.room {
+            room.choose_relays(&self.settings);
         }
     }
 

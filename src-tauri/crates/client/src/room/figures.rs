@@ -42,7 +42,7 @@ impl Room {
                 send: SendStats { bitrate: engine.bitrate, estimate: engine.estimate, loss: engine.loss.into() },
                 video_out: video_out.clone(),
                 video_in: live.shared.video(now),
-                audio_in: live.shared.audio(),
+                audio_in: live.shared.audio(now),
             }
         };
         self.sessions.values().map(figures).collect()

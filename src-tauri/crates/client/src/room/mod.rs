@@ -1,5 +1,6 @@
 //! One room from joining to leaving: the core, its sessions, its signaling, and the queues between them.
 
+mod diagnosed;
 mod figures;
 
 use std::{
@@ -13,13 +14,14 @@ use parlor_call::{
     Call, CallConfig, CallEvent, Command, EngineCommand, EngineEvent, Input, Output, RoomView, SessionKey,
     SignalingInput,
 };
-use parlor_engine::{EngineError, IceTimings, Session, SessionCommand, SessionEvent, SessionOptions};
+use parlor_engine::{EngineError, IceTimings, Network, Session, SessionCommand, SessionEvent, SessionOptions};
 use parlor_protocol::{
     InstanceId, PeerId, RoomLink,
     media::{MediaState, TrackRole},
     session::{Cause, SessionState},
-    signal::IceServer,
-    ui::{Settings, Tile},
+    signal::IceServers,
+    trust::KnownPeer,
+    ui::{Problem, Settings, Tile},
 };
 use parlor_signaling::{Credentials, Signaling, SignalingEvent, WebsocketDriver};
 use tokio::{
@@ -31,8 +33,11 @@ use crate::{
     Decode, Timings,
     clock::{Clock, wall_ms},
     devices::Taps,
+    network::{NetworkChange, NetworkWatch},
     receive::{self, Note, Receiving, Shared, Sink},
+    relays::Relays,
     send::Sending,
+    stats::Pauses,
 };
 
 /// Events of all sessions together that may wait. An engine whose events do not fit gives its session up.
@@ -47,6 +52,7 @@ const CLOSE_WITHIN: Duration = Duration::from_millis(300);
 /// What a room is made with.
 pub(crate) struct Setup<'a> {
     pub(crate) link: RoomLink,
+    pub(crate) known: Vec<KnownPeer>,
     pub(crate) secret: &'a parlor_identity::ProfileSecret,
     pub(crate) instance: InstanceId,
     pub(crate) seed: u64,
@@ -92,9 +98,11 @@ pub(crate) struct Room {
     call: Call,
     signaling: Option<Signaling>,
     sessions: BTreeMap<u64, Live>,
-    ice_servers: Vec<IceServer>,
+    relays: Relays,
     bind: Option<IpAddr>,
     network: Option<crate::Network>,
+    /// Where sessions have an address of their own, they stay there.
+    watch: Option<NetworkWatch>,
     timings: Timings,
     decode: watch::Sender<Decode>,
     sink: Sink,
@@ -104,6 +112,8 @@ pub(crate) struct Room {
     news: Vec<RoomEvent>,
     closing: Vec<JoinHandle<()>>,
     tiles: BTreeMap<PeerId, u32>,
+    /// They outlive a session: what is measured is what a person misses.
+    pauses: BTreeMap<PeerId, Arc<Pauses>>,
 }
 
 struct Queues {
@@ -132,6 +142,7 @@ struct Live {
 /// Something that came to the room and is not worked in yet.
 pub(crate) enum Arrival {
     Engine(u64, SessionEvent),
+    Network(NetworkChange),
     Note(u64, Note),
     Signaling(SignalingEvent),
     Timeout,
@@ -153,7 +164,7 @@ impl Room {
             Credentials { identity: identity.clone(), instance: setup.instance },
             signaling_sender,
         );
-        let call = Call::new(
+        let mut call = Call::new(
             CallConfig {
                 identity,
                 instance: setup.instance,
@@ -168,15 +179,17 @@ impl Room {
             },
             now,
         );
+        call.handle(Input::Command(Command::Know(setup.known)), now);
         Self {
             link: setup.link,
             since: now,
             call,
             signaling: Some(signaling),
             sessions: BTreeMap::new(),
-            ice_servers: Vec::new(),
+            relays: Relays::new(setup.settings),
             bind: setup.bind,
             network: setup.network,
+            watch: setup.bind.is_none().then(NetworkWatch::spawn),
             timings: setup.timings,
             decode: watch::Sender::new(setup.decode),
             sink: setup.sink,
@@ -186,6 +199,7 @@ impl Room {
             news: Vec::new(),
             closing: Vec::new(),
             tiles: BTreeMap::new(),
+            pauses: BTreeMap::new(),
         }
     }
 
@@ -196,6 +210,7 @@ impl Room {
             Some(event) = self.queues.signaling.recv() => Arrival::Signaling(event),
             Some((id, event)) = self.queues.engine.recv() => Arrival::Engine(id, event),
             Some((id, note)) = self.queues.notes.recv() => Arrival::Note(id, note),
+            change = network_change(&mut self.watch) => Arrival::Network(change),
             () = sleep_until(wake) => Arrival::Timeout,
         }
     }
@@ -204,6 +219,7 @@ impl Room {
     pub(crate) fn handle(&mut self, arrival: Arrival) -> Vec<RoomEvent> {
         match arrival {
             Arrival::Engine(id, event) => self.engine(id, event),
+            Arrival::Network(change) => self.network_changed(&change),
             Arrival::Note(id, note) => self.note(id, note),
             Arrival::Signaling(event) => self.signaling(event),
             Arrival::Timeout => {
@@ -231,6 +247,19 @@ impl Room {
     /// Pictures are decoded elsewhere from now on.
     pub(crate) fn set_decode(&self, decode: Decode) {
         self.decode.send_replace(decode);
+    }
+
+    /// The person chose STUN and TURN servers, or whether relays alone may be used. Sessions that stand stay as they are
+    /// until their next ICE restart, and keep their policy for life.
+    pub(crate) fn choose_relays(&mut self, settings: &Settings) {
+        if self.relays.choose(settings) {
+            self.hand_on();
+        }
+    }
+
+    /// What keeps sessions from connecting, whoever they are with.
+    pub(crate) fn relay_problem(&self) -> Option<Problem> {
+        self.relays.problem()
     }
 
     pub(crate) fn reconnect_signaling(&self) {
@@ -296,7 +325,10 @@ impl Room {
                 tracing::debug!(%why, "a message was ignored");
                 SignalingInput::Ignored { from }
             }
-            SignalingEvent::Message { from, message } => SignalingInput::Message { from, message },
+            SignalingEvent::Message { from, broadcast, message } => {
+                SignalingInput::Message { from, broadcast, message }
+            }
+            SignalingEvent::IceServers(ice) => return self.told(ice),
             SignalingEvent::PeerBack(address) => SignalingInput::PeerBack(address),
             SignalingEvent::PeerJoined(member) => SignalingInput::PeerJoined(member),
             SignalingEvent::PeerLeft { address, reason } => SignalingInput::PeerLeft { address, reason },
@@ -316,12 +348,28 @@ impl Room {
                 SignalingInput::Unsupported { from }
             }
             SignalingEvent::Up(welcome) => {
-                self.ice_servers = welcome.ice_servers;
+                self.told(welcome.ice);
                 self.news.push(RoomEvent::Signaling(SignalingNews::Up { peer: welcome.peer }));
                 SignalingInput::Up { peer: welcome.peer, roster: welcome.roster }
             }
         };
         self.input(Input::Signaling(input));
+    }
+
+    /// The room server named STUN and TURN servers, perhaps the same with fresh credentials.
+    fn told(&mut self, ice: IceServers) {
+        if self.relays.told(ice.ice_servers) {
+            self.hand_on();
+        }
+    }
+
+    /// Gives the servers that there are now to the sessions that run.
+    fn hand_on(&self) {
+        for live in self.sessions.values() {
+            if let Err(error) = live.session.command(SessionCommand::IceServers(self.relays.servers())) {
+                tracing::debug!(%error, "a session keeps the servers that it has");
+            }
+        }
     }
 
     fn engine(&mut self, id: u64, event: SessionEvent) {
@@ -354,10 +402,26 @@ impl Room {
             SessionEvent::Description { op, description } => EngineEvent::Description { op, description },
             SessionEvent::EndOfCandidates { ufrag } => EngineEvent::EndOfCandidates { ufrag },
             SessionEvent::OpFailed { op, error } => EngineEvent::OpFailed { op, error },
+            SessionEvent::Roamed { reached } => EngineEvent::Roamed { reached },
             SessionEvent::SendRefused { label } => EngineEvent::SendRefused { label },
+            SessionEvent::Silent(silent) => EngineEvent::Silent(silent),
             SessionEvent::TrackStarted { role } => EngineEvent::TrackStarted { role },
         };
         self.input(Input::Engine { session: SessionKey(id), event });
+    }
+
+    fn network_changed(&mut self, change: &NetworkChange) {
+        tracing::info!(addresses = change.addresses.len(), woke = change.woke, "the network is another one");
+        if let Some(signaling) = &self.signaling {
+            signaling.network_changed(change.addresses.clone());
+        }
+        self.input(Input::NetworkChanged);
+    }
+
+    /// The network, for a session that is to follow it.
+    fn around(&self) -> Network {
+        let now = self.watch.as_ref().map(NetworkWatch::now);
+        now.map(|now| Network { addresses: now.addresses, preferred: now.preferred }).unwrap_or_default()
     }
 
     fn connected(&mut self, id: u64) {
@@ -397,6 +461,7 @@ impl Room {
             EngineCommand::Candidate(candidate) => SessionCommand::Candidate(candidate),
             EngineCommand::EndOfCandidates => SessionCommand::EndOfCandidates,
             EngineCommand::Offer { op, ice_restart } => SessionCommand::Offer { op, ice_restart },
+            EngineCommand::Roam => SessionCommand::Roam(self.around()),
             EngineCommand::Rollback { op } => SessionCommand::Rollback { op },
             EngineCommand::Send { label, data } => SessionCommand::Send { label: label.to_owned(), data },
         };
@@ -419,7 +484,9 @@ impl Room {
         let options = SessionOptions {
             first_offerer,
             bind: self.bind.map_or_else(|| SessionOptions::default().bind, |ip| vec![socket(ip)]),
-            ice_servers: self.ice_servers.clone(),
+            ice_servers: self.relays.servers(),
+            ice_policy: self.relays.policy(),
+            ice_tcp: self.network.is_none() && self.bind.is_none_or(|ip| !ip.is_loopback()),
             ice: IceTimings {
                 keepalive: self.timings.ice_keepalive,
                 disconnected: self.timings.ice_disconnected,
@@ -429,7 +496,10 @@ impl Room {
             ..SessionOptions::default()
         };
         let session = Session::spawn(id, options, self.senders.engine.clone(), media_sender);
+        let tiles = self.call.tiles();
+        self.pauses.retain(|peer, _| tiles.iter().any(|tile| tile.peer == *peer));
         let receiving = Receiving {
+            pauses: Arc::clone(self.pauses.entry(peer).or_default()),
             id,
             tile,
             decode: self.decode.subscribe(),
@@ -457,9 +527,9 @@ impl Room {
         self.sessions.values().filter(|live| live.peer == peer).for_each(|live| live.shared.begin(role, now));
     }
 
-    /// A peer turned its camera off: the pause to come is no freeze.
-    pub(crate) fn pause(&self, peer: PeerId) {
-        self.sessions.values().filter(|live| live.peer == peer).for_each(|live| live.shared.pause());
+    /// A peer turned a track off: the pause to come is neither a freeze nor a gap.
+    pub(crate) fn pause(&self, peer: PeerId, role: TrackRole) {
+        self.sessions.values().filter(|live| live.peer == peer).for_each(|live| live.shared.pause(role));
     }
 }
 
@@ -472,6 +542,13 @@ fn ask_for_key_frame(session: &Session) {
 
 fn socket(ip: IpAddr) -> String {
     std::net::SocketAddr::new(ip, 0).to_string()
+}
+
+async fn network_change(watch: &mut Option<NetworkWatch>) -> NetworkChange {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn sleep_until(wake: Option<(Instant, &'static str)>) {

@@ -1,13 +1,17 @@
 //! What the interceptors measure, readable from outside the connection's task.
 
 use std::{
-    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
 use parlor_protocol::media::TrackRole;
+use webrtc::peer_connection::RTCIceGatheringState;
 
 use crate::inbox::Inbox;
+
+/// States of gathering (W3C WebRTC §5.6.3).
+const GATHERING: [&str; 3] = ["new", "gathering", "complete"];
 
 /// One local track's streams (RFC 3550 §3, RFC 4588 §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub(crate) struct Shared {
     rtt_us: AtomicU32,
     /// The newest fraction lost of each stream, in 1/256, in the order of `TrackRole::ALL`.
     loss: [AtomicU32; 4],
+    /// State of gathering, an index into [`GATHERING`].
+    gathering: AtomicU8,
     /// Packets sent again.
     pub(crate) retransmitted: AtomicU64,
     /// Packets asked for again.
@@ -48,11 +54,26 @@ impl Shared {
             queue_us: AtomicU32::new(0),
             rtt_us: AtomicU32::new(0),
             loss: Default::default(),
+            gathering: AtomicU8::new(0),
             retransmitted: AtomicU64::new(0),
             nacked: AtomicU64::new(0),
             media_dropped: AtomicU64::new(0),
             send_dropped: AtomicU64::new(0),
         }
+    }
+
+    /// The state of gathering.
+    pub(crate) fn gathering(&self) -> &'static str {
+        GATHERING.get(usize::from(self.gathering.load(Relaxed))).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn set_gathering(&self, state: RTCIceGatheringState) {
+        let index = match state {
+            RTCIceGatheringState::Gathering => 1,
+            RTCIceGatheringState::Complete => 2,
+            RTCIceGatheringState::Unspecified | RTCIceGatheringState::New | _ => 0,
+        };
+        self.gathering.store(index, Relaxed);
     }
 
     /// The local streams, in m-line order.

@@ -5,17 +5,18 @@
 //! with the addresses that it knows; a check with the session's own ICE password, from another address, proves that the
 //! other side is there now, and everything between the two is exchanged with that address from then on.
 //!
-//! Owns: the sockets of a session, where they really are, where the other side really is. Refuses: gathering, pairs, whether
+//! Owns: the sockets of a session, where they really are, where the other side really is, whether it answers. Refuses: gathering, pairs, whether
 //! to restart. A path that goes through a TURN server or TCP is left alone: the server knows its client by its address.
 
 mod check;
 mod path;
+mod pulse;
 mod socket;
 
 use std::{
     collections::BTreeSet,
     io,
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -24,10 +25,16 @@ use std::{
 };
 
 use rtc::crypto::{CryptoError, RTCCrypto, RTCCryptoProvider, default_provider};
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
 use webrtc::runtime::{AsyncUdpSocket, JoinHandle, Runtime};
 
-use self::socket::{Moved, Socket};
+use self::{
+    pulse::Pulse,
+    socket::{Moved, Socket},
+};
 use crate::runtime::{Pending, forward_runtime};
 
 pub(crate) use check::{Credentials, Secret};
@@ -61,14 +68,19 @@ struct State {
     inner: Arc<dyn Runtime>,
     keys: Arc<Keys>,
     sockets: Mutex<Vec<Weak<Socket>>>,
+    /// Checks that were begun; numbers moves too, so that a later one has a higher number.
     attempts: AtomicU64,
+    /// Networks that were followed, in vain or not.
+    networks: AtomicU64,
     moves: AtomicU64,
 }
 
-/// What proves who is who.
+/// What proves who is who, and whether anybody is there: common to a session's sockets.
 pub(crate) struct Keys {
     provider: Arc<dyn RTCCryptoProvider>,
     credentials: Mutex<Option<Arc<Credentials>>>,
+    pulse: Mutex<Pulse>,
+    silent: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for State {
@@ -91,6 +103,18 @@ impl Keys {
     fn crypto(&self) -> &dyn RTCCrypto {
         self.provider.crypto()
     }
+
+    fn heard(&self, now: std::time::Instant) {
+        if lock(&self.pulse).heard(now) {
+            self.silent.send_replace(false);
+        }
+    }
+
+    fn sends(&self, now: std::time::Instant) {
+        if lock(&self.pulse).sends(now) {
+            self.silent.send_replace(true);
+        }
+    }
 }
 
 impl Roam {
@@ -100,9 +124,11 @@ impl Roam {
     ///
     /// The stack was built without cryptography.
     pub(crate) fn new(inner: Arc<dyn Runtime>) -> Result<Self, CryptoError> {
-        let keys = Arc::new(Keys { provider: default_provider()?, credentials: Mutex::default() });
-        let (sockets, attempts, moves) = Default::default();
-        Ok(Self(Arc::new(State { inner, keys, sockets, attempts, moves })))
+        let (credentials, pulse) = Default::default();
+        let silent = watch::Sender::new(false);
+        let keys = Arc::new(Keys { provider: default_provider()?, credentials, pulse, silent });
+        let (sockets, attempts, networks, moves) = Default::default();
+        Ok(Self(Arc::new(State { inner, keys, sockets, attempts, networks, moves })))
     }
 
     /// For the connection.
@@ -112,7 +138,17 @@ impl Roam {
 
     /// The two sides agreed on this ICE generation.
     pub(crate) fn agree(&self, credentials: Option<Credentials>) {
-        *lock(&self.0.keys.credentials) = credentials.map(Arc::new);
+        let credentials = credentials.map(Arc::new);
+        let before = std::mem::replace(&mut *lock(&self.0.keys.credentials), credentials.clone());
+        if before != credentials {
+            lock(&self.0.keys.pulse).begin();
+            self.0.keys.silent.send_replace(false);
+        }
+    }
+
+    /// Whether nothing has come back for a second for the media that is sent.
+    pub(crate) fn silent(&self) -> watch::Receiver<bool> {
+        self.0.keys.silent.subscribe()
     }
 
     /// How often the session moved to another address of this machine.
@@ -123,57 +159,78 @@ impl Roam {
     /// The network is another one: takes the session to an address that works. Whether the other side answers there; false
     /// after two round trips or so, or at once where a path cannot be moved.
     pub(crate) async fn follow(&self, network: &Network, rtt: Duration) -> bool {
-        let Some(socket) = self.in_use() else { return false };
-        let Some(remote) = socket.remote() else { return false };
+        let Some((socket, remote)) = self.in_use().and_then(|socket| socket.remote().map(|remote| (socket, remote)))
+        else {
+            tracing::debug!("no path that could be taken along");
+            return false;
+        };
         let family = |address: &&IpAddr| address.is_ipv4() == remote.is_ipv4();
-        let Some(best) = network.preferred.iter().find(family).or_else(|| network.addresses.iter().find(family)) else {
+        let on_the_way = towards(remote).filter(|address| network.addresses.contains(address));
+        let known = network.preferred.iter().chain(&network.addresses).find(family).copied();
+        let Some(best) = on_the_way.or(known) else {
+            tracing::debug!("no address to take the path to");
             return false;
         };
         let current = socket.current();
         let Ok(here) = current.local_addr().map(|address| address.ip()) else { return false };
-        let deadline = Instant::now() + (rtt * ROUND_TRIPS + PATIENCE).min(LONGEST);
-        if here == *best {
-            return self.ask(&socket, &current, None, deadline).await;
+        let patience = (rtt * ROUND_TRIPS + PATIENCE).min(LONGEST);
+        let network_number = self.0.networks.fetch_add(1, Relaxed) + 1;
+        if here == best {
+            // The same address may lead another way.
+            return self.ask(&socket, &current, Says::Moved, patience).await;
         }
-        let Ok(fresh) = self.bind(*best) else { return false };
+        let fresh = match self.bind(best) {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                tracing::debug!(%error, "no socket at the new address");
+                return false;
+            }
+        };
         socket.listen(Arc::clone(&fresh));
-        let number = self.0.moves.fetch_add(1, Relaxed) + 1;
         if network.addresses.contains(&here) {
             // The old address is still there: it goes on until the new one has shown that it works.
-            if !self.ask(&socket, &fresh, None, deadline).await {
-                socket.forget_newest();
-                return self.ask(&socket, &current, None, Instant::now() + (rtt * ROUND_TRIPS + PATIENCE)).await;
+            if !self.ask(&socket, &fresh, Says::Nothing, patience).await {
+                socket.forget(&fresh);
+                return self.ask(&socket, &current, Says::Nothing, patience).await;
             }
-            socket.send_by_newest(Moved::Session);
-            return self.ask(&socket, &fresh, Some(number), Instant::now() + (rtt * ROUND_TRIPS + PATIENCE)).await;
+            socket.send_by(Arc::clone(&fresh), Moved::Session);
+        } else {
+            socket.send_by(Arc::clone(&fresh), Moved::All);
         }
-        socket.send_by_newest(Moved::All);
-        let answered = self.ask(&socket, &fresh, Some(number), deadline).await;
-        if !answered {
+        let answered = self.ask(&socket, &fresh, Says::Moved, patience).await;
+        if answered {
+            self.0.moves.fetch_add(1, Relaxed);
+        } else {
             let (roam, socket) = (self.clone(), Arc::downgrade(&socket));
-            tokio::spawn(async move { roam.persist(socket, fresh, number).await });
+            tokio::spawn(async move { roam.persist(socket, fresh, network_number).await });
         }
         answered
     }
 
-    /// Asks on where an attempt was given up, until the session has other sockets or moves again.
-    async fn persist(&self, socket: Weak<Socket>, by: Arc<dyn AsyncUdpSocket>, number: u64) {
+    /// Asks on where an attempt was given up, until the session has other sockets or the network is another one again.
+    async fn persist(&self, socket: Weak<Socket>, by: Arc<dyn AsyncUdpSocket>, network_number: u64) {
         let end = Instant::now() + PERSIST;
-        while Instant::now() < end && self.moves() == number {
+        while Instant::now() < end && self.0.networks.load(Relaxed) == network_number {
             let Some(socket) = socket.upgrade() else { return };
-            if self.ask(&socket, &by, Some(number), Instant::now() + LONGEST).await {
+            if self.ask(&socket, &by, Says::Moved, LONGEST).await {
+                self.0.moves.fetch_add(1, Relaxed);
                 return;
             }
         }
     }
 
     /// Sends checks until one is answered. Whether one was.
-    async fn ask(&self, socket: &Socket, by: &Arc<dyn AsyncUdpSocket>, moved: Option<u64>, deadline: Instant) -> bool {
+    async fn ask(&self, socket: &Socket, by: &Arc<dyn AsyncUdpSocket>, says: Says, patience: Duration) -> bool {
         let attempt = self.0.attempts.fetch_add(1, Relaxed) + 1;
+        let moved = Some(attempt).filter(|_| says == Says::Moved);
+        let deadline = Instant::now() + patience;
         let mut answered = socket.answered();
         let mut pause = FIRST_PAUSE;
         while Instant::now() < deadline {
-            let Some((to, check)) = socket.check(attempt, moved) else { return false };
+            let Some((to, check)) = socket.check(attempt, moved) else {
+                tracing::debug!("nothing to make a check from");
+                return false;
+            };
             // One that cannot be sent is as good as lost.
             by.send_to(&check, to).await.ok();
             tokio::select! {
@@ -198,6 +255,14 @@ impl Roam {
     }
 }
 
+/// What checks say beside that the session's other side sends them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    Nothing,
+    /// That it is here from now on.
+    Moved,
+}
+
 /// The runtime that makes these sockets.
 #[derive(Debug)]
 struct Roaming {
@@ -220,6 +285,15 @@ impl Runtime for Roaming {
     }
 
     forward_runtime!();
+}
+
+/// The address that the system would use to get there. Connecting such a socket sends nothing.
+fn towards(remote: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind(SocketAddr::new(any, 0)).ok()?;
+    socket.connect(remote).ok()?;
+    // A machine reaches itself at every address.
+    socket.local_addr().ok().map(|address| address.ip()).filter(|address| !address.is_loopback())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -42,10 +42,10 @@ pub(super) struct Socket {
 #[derive(Debug, Default)]
 struct State {
     path: Path,
-    /// Where it moved to, newest last.
+    /// Others that are read, newest last.
     others: Vec<Arc<dyn AsyncUdpSocket>>,
-    /// What is sent goes by the newest of them.
-    moved: Moved,
+    /// The one of them that it moved to, and what is sent by that.
+    moved: Option<(Arc<dyn AsyncUdpSocket>, Moved)>,
     reader: Option<Waker>,
     template: Option<Template>,
     /// Checks of our own, and which attempt they belong to.
@@ -57,12 +57,9 @@ struct State {
     errors: u32,
 }
 
-/// What is sent by the newest socket.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What is sent by the socket that it moved to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moved {
-    /// Nothing: it is only read.
-    #[default]
-    Not,
     /// What goes to the other side; a server may still know the old address.
     Session,
     /// Everything: the old address is gone.
@@ -88,15 +85,18 @@ impl Socket {
     /// The socket that carries the session now.
     pub(super) fn current(&self) -> Arc<dyn AsyncUdpSocket> {
         let state = self.state();
-        let moved = state.others.last().filter(|_| state.moved != Moved::Not);
-        Arc::clone(moved.unwrap_or(&self.inner))
+        Arc::clone(state.moved.as_ref().map_or(&self.inner, |(socket, _)| socket))
     }
 
     /// Reads this socket too from now on.
     pub(super) fn listen(&self, other: Arc<dyn AsyncUdpSocket>) {
         let mut state = self.state();
-        if state.others.len() > KEPT {
-            state.others.remove(0);
+        let in_use = state.moved.as_ref().map(|(socket, _)| Arc::clone(socket));
+        let is_old = |socket: &Arc<dyn AsyncUdpSocket>| in_use.as_ref().is_none_or(|used| !Arc::ptr_eq(used, socket));
+        if state.others.len() > KEPT
+            && let Some(oldest) = state.others.iter().position(is_old)
+        {
+            state.others.remove(oldest);
         }
         state.others.push(other);
         // Whoever waits to read has asked the other sockets only.
@@ -105,17 +105,14 @@ impl Socket {
         }
     }
 
-    /// Sends by the newest socket from now on.
-    pub(super) fn send_by_newest(&self, what: Moved) {
-        self.state().moved = what;
+    /// Sends by another socket from now on.
+    pub(super) fn send_by(&self, other: Arc<dyn AsyncUdpSocket>, what: Moved) {
+        self.state().moved = Some((other, what));
     }
 
-    /// Gives up the newest socket, which was only read.
-    pub(super) fn forget_newest(&self) {
-        let mut state = self.state();
-        if state.moved == Moved::Not {
-            state.others.pop();
-        }
+    /// Reads a socket no more that was only read.
+    pub(super) fn forget(&self, other: &Arc<dyn AsyncUdpSocket>) {
+        self.state().others.retain(|known| !Arc::ptr_eq(known, other));
     }
 
     /// A check for this attempt, and where it goes. `None` while nothing is known to make it from.
@@ -152,7 +149,10 @@ impl Socket {
                     mine = self.answer(state, part);
                     from = state.path.heard(meta.addr, now);
                 }
-                Kind::Other | Kind::Media => from = state.path.heard(meta.addr, now),
+                Kind::Other | Kind::Media => {
+                    from = state.path.heard(meta.addr, now);
+                    self.keys.heard(now);
+                }
             }
         }
         meta.addr = from;
@@ -195,8 +195,8 @@ impl State {
         Some((self.path.place(remote), check))
     }
 
-    /// The stack sends something: learns of the path, and gives the place that it goes to and the socket's number.
-    fn route(&mut self, transmit: &Transmit<'_>, now: Instant) -> (SocketAddr, Option<usize>) {
+    /// The stack sends something: learns of the path, and gives the place that it goes to and the socket, if not its own.
+    fn route(&mut self, transmit: &Transmit<'_>, now: Instant) -> (SocketAddr, Option<Arc<dyn AsyncUdpSocket>>) {
         match check::kind(transmit.contents) {
             Kind::Media => {
                 self.path.select(transmit.destination, now);
@@ -210,12 +210,11 @@ impl State {
             Kind::Request | Kind::Success | Kind::Other => {}
         }
         let to = self.path.place(transmit.destination);
-        let ours = match self.moved {
-            Moved::Not => false,
+        let by = self.moved.as_ref().filter(|(_, what)| match what {
             Moved::Session => self.path.remote() == Some(transmit.destination),
             Moved::All => true,
-        };
-        (to, self.others.len().checked_sub(1).filter(|_| ours))
+        });
+        (to, by.map(|(socket, _)| Arc::clone(socket)))
     }
 
     /// Whether to ask, now, whether the path is still there: it was steady, and nothing comes while we send.
@@ -238,17 +237,20 @@ impl AsyncUdpSocket for Socket {
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         let size = transmit.contents.len();
         let now = Instant::now();
-        let (to, other, socket, nudge) = {
+        let (to, other, nudge) = {
             let mut state = self.state();
             let (to, other) = state.route(transmit, now);
-            let socket = other.and_then(|at| state.others.get(at)).unwrap_or(&self.inner);
-            let socket = Arc::clone(socket);
+            if state.media_at == Some(now) || state.relayed {
+                self.keys.sends(now);
+            }
             let asks = state.media_at == Some(now) && state.nudge(now);
-            (to, other, socket, asks.then(|| state.check(&self.keys, 0, None)).flatten())
+            (to, other, asks.then(|| state.check(&self.keys, 0, None)).flatten())
         };
-        let same_family =
-            |socket: &dyn AsyncUdpSocket| socket.local_addr().is_ok_and(|address| address.is_ipv4() == to.is_ipv4());
-        let socket = if other.is_some() && !same_family(socket.as_ref()) { &self.inner } else { &socket };
+        let family = |socket: &Arc<dyn AsyncUdpSocket>| {
+            socket.local_addr().is_ok_and(|address| address.is_ipv4() == to.is_ipv4())
+        };
+        let other = other.filter(family);
+        let socket = other.as_ref().unwrap_or(&self.inner);
         if let Some((place, check)) = nudge {
             let check = Transmit { destination: place, ecn: None, contents: &check, segment_size: None, src_ip: None };
             // One that finds no room is made up for by the next.
@@ -261,14 +263,16 @@ impl AsyncUdpSocket for Socket {
             segment_size: transmit.segment_size,
             src_ip: transmit.src_ip,
         };
-        match socket.poll_send(cx, &moved) {
-            // An address or a route that is gone loses datagrams, as a bad path does: ICE finds out.
-            Poll::Ready(Err(error)) if error.kind() != ErrorKind::WouldBlock => {
+        socket.poll_send(cx, &moved).map(|sent| {
+            sent.or_else(|error| {
+                if error.kind() == ErrorKind::WouldBlock {
+                    return Err(error);
+                }
+                // An address or a route that is gone loses datagrams, as a bad path does: ICE finds out.
                 tracing::trace!(%error, "a datagram was not sent");
-                Poll::Ready(Ok(size))
-            }
-            sent => sent,
-        }
+                Ok(size)
+            })
+        })
     }
 
     fn poll_recv(

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use parlor_protocol::media::TrackRole;
+use parlor_protocol::{diagnostics::CandidateCount, media::TrackRole};
 
 use crate::pair::{Pair, Who, number, packet};
 
@@ -59,5 +59,15 @@ async fn the_numbers_tell_the_pair_and_the_states() {
     assert_eq!((stats.pair.as_str(), stats.dtls.as_str()), ("host/host", "connected"), "{stats:?}");
     assert_eq!((stats.sctp.as_str(), stats.signaling.as_str()), ("connected", "stable"), "{stats:?}");
     assert!(stats.rtt_ms < 50.0 && stats.estimate == 800_000, "{stats:?}");
+    assert_eq!((stats.gathering.as_str(), stats.pair_changes), ("complete", 0), "{stats:?}");
+    assert!(stats.bytes_sent > 1000 && stats.bytes_received > 1000, "{stats:?}");
+    assert!(stats.packets_sent > 5 && stats.packets_received > 5, "{stats:?}");
+    let selected = stats.selected.clone().unwrap();
+    for end in [selected.local, selected.remote] {
+        assert_eq!((end.kind.as_str(), end.protocol.as_str(), end.relay_protocol), ("host", "udp", None));
+        assert!(end.address.is_some_and(|address| address.starts_with("127.0.0.1:")), "{stats:?}");
+    }
+    let count = |local| CandidateCount { local, kind: "host".to_owned(), count: 1 };
+    assert_eq!(stats.candidates, [count(true), count(false)]);
     pair.close().await;
 }

@@ -4,10 +4,13 @@
 
 mod channels;
 mod connect;
+mod coturn;
 mod descriptions;
 mod life;
 mod media;
 mod negotiation;
 mod pair;
 mod path;
+mod recorder;
+mod relay;
 mod roam;

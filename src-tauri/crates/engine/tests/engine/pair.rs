@@ -6,7 +6,7 @@ use parlor_engine::{IceTimings, Media, Session, SessionCommand, SessionEvent, Se
 use parlor_protocol::{
     SessionState,
     media::{RtpPayload, RtpReceived, TrackRole},
-    negotiation::Description,
+    negotiation::{Candidate, Description},
 };
 use tokio::sync::mpsc;
 
@@ -33,6 +33,8 @@ pub(crate) struct Side {
     pub(crate) netem: Netem,
     pub(crate) seen: Vec<SessionEvent>,
     pub(crate) packets: Vec<(TrackRole, RtpReceived)>,
+    /// What it told of itself beside its descriptions.
+    pub(crate) candidates: Vec<Candidate>,
     events: mpsc::Receiver<(u64, SessionEvent)>,
     media: mpsc::Receiver<Media>,
 }
@@ -44,9 +46,9 @@ impl Side {
         let netem = Netem::new(id);
         let (event_sender, events) = mpsc::channel(256);
         let (media_sender, media) = mpsc::channel(4096);
-        let options = SessionOptions { runtime: Some(netem.runtime()), ..options };
+        let options = SessionOptions { runtime: Some(options.runtime.unwrap_or_else(|| netem.runtime())), ..options };
         let session = Session::spawn(id, options, event_sender, media_sender);
-        Self { session, netem, seen: Vec::new(), packets: Vec::new(), events, media }
+        Self { session, netem, seen: Vec::new(), packets: Vec::new(), candidates: Vec::new(), events, media }
     }
 
     pub(crate) fn options(first_offerer: bool) -> SessionOptions {
@@ -122,8 +124,12 @@ impl Pair {
     }
 
     pub(crate) fn with(ice: IceTimings) -> Self {
-        let side = |id, first| Side::new(id, SessionOptions { ice, ..Side::options(first) });
-        Self { a: side(1, true), b: side(2, false), trickle: true, next_op: 0 }
+        let side = |first| SessionOptions { ice, ..Side::options(first) };
+        Self::of(side(true), side(false))
+    }
+
+    pub(crate) fn of(a: SessionOptions, b: SessionOptions) -> Self {
+        Self { a: Side::new(1, a), b: Side::new(2, b), trickle: true, next_op: 0 }
     }
 
     /// Connected, with `ctrl` open on both sides.
@@ -223,6 +229,7 @@ impl Pair {
         match event {
             SessionEvent::Candidate(candidate) => {
                 assert!(!candidate.ufrag.is_empty() && !candidate.mid.is_empty());
+                self.side(who).candidates.push(candidate.clone());
                 if self.trickle {
                     self.side(who.other()).command(SessionCommand::Candidate(candidate));
                 }

@@ -1,0 +1,148 @@
+//! TCP between peers (RFC 6544), for a stack that writes to it inside the task that moves all packets: what a slow
+//! connection does not take is lost there, as on a slow path of datagrams, and holds nobody up.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use webrtc::runtime::{AsyncTcpListener, AsyncTcpStream};
+
+use crate::runtime::Pending;
+
+/// Frames that wait for a connection. The stack writes whole ones (RFC 4571 §2), so one that is lost is a datagram lost.
+const QUEUE: usize = 128;
+/// Connections that one listener has at a time. Whoever finds the port may connect; who has no ICE credentials gets
+/// nothing else.
+const ACCEPTED: usize = 8;
+/// Ends a connection on which nothing comes: a path in use is probed several times a second.
+const SILENCE: Duration = Duration::from_secs(15);
+/// How long the last frames may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// When to look again whether one of them has ended.
+const FULL: Duration = Duration::from_millis(500);
+
+/// A listener whose connections never make the stack wait.
+pub(super) fn listener(inner: Arc<dyn AsyncTcpListener>) -> io::Result<Arc<dyn AsyncTcpListener>> {
+    Ok(Arc::new(Listener { inner, open: Arc::default() }))
+}
+
+/// A connection that never makes the stack wait.
+pub(super) fn stream(inner: Arc<dyn AsyncTcpStream>) -> io::Result<Arc<dyn AsyncTcpStream>> {
+    Ok(Arc::new(Stream::new(inner, None)))
+}
+
+#[derive(Debug)]
+struct Listener {
+    inner: Arc<dyn AsyncTcpListener>,
+    open: Arc<AtomicUsize>,
+}
+
+impl AsyncTcpListener for Listener {
+    fn accept<'a>(&'a self) -> Pending<'a, io::Result<(Arc<dyn AsyncTcpStream>, SocketAddr)>> {
+        Box::pin(async move {
+            while self.open.load(Relaxed) >= ACCEPTED {
+                tokio::time::sleep(FULL).await;
+            }
+            let (stream, from) = self.inner.accept().await?;
+            let place = Place::take(&self.open);
+            Ok((Arc::new(Stream::new(stream, Some(place))) as Arc<dyn AsyncTcpStream>, from))
+        })
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+}
+
+/// Counts one connection of a listener, as long as it lives.
+#[derive(Debug)]
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Relaxed);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+#[derive(Debug)]
+struct Stream {
+    inner: Arc<dyn AsyncTcpStream>,
+    queue: mpsc::Sender<Vec<u8>>,
+    _alive: oneshot::Sender<()>,
+    _place: Option<Place>,
+}
+
+impl Stream {
+    fn new(inner: Arc<dyn AsyncTcpStream>, place: Option<Place>) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let (alive, gone) = oneshot::channel();
+        tokio::spawn(write(Arc::clone(&inner), waiting, gone));
+        Self { inner, queue, _alive: alive, _place: place }
+    }
+}
+
+/// Writes until the connection is dropped or breaks; reading tells the stack of the latter.
+async fn write(stream: Arc<dyn AsyncTcpStream>, mut waiting: mpsc::Receiver<Vec<u8>>, gone: oneshot::Receiver<()>) {
+    let writing = async {
+        while let Some(frame) = waiting.recv().await {
+            if stream.write_all(&frame).await.is_err() {
+                return;
+            }
+        }
+    };
+    let cut_off = async {
+        // Ends with an error when the other half is dropped, which is what is waited for.
+        let _dropped = gone.await;
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    tokio::select! {
+        () = writing => {}
+        () = cut_off => {}
+    }
+}
+
+impl AsyncTcpStream for Stream {
+    fn read<'a, 'b>(&'a self, buf: &'b mut [u8]) -> Pending<'b, io::Result<usize>>
+    where
+        'a: 'b,
+    {
+        Box::pin(async move { timeout(SILENCE, self.inner.read(buf)).await.unwrap_or(Ok(0)) })
+    }
+
+    fn write_all<'a, 'b>(&'a self, buf: &'b [u8]) -> Pending<'b, io::Result<()>>
+    where
+        'a: 'b,
+    {
+        let queued = match self.queue.try_send(buf.to_vec()) {
+            // Lost.
+            Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        Box::pin(std::future::ready(queued))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.peer_addr()
+    }
+}

@@ -1,0 +1,155 @@
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener as Listener, TcpStream},
+};
+use webrtc::runtime::TokioRuntime;
+
+use super::*;
+
+/// A Binding request (RFC 8489 §5) with this in its transaction id.
+fn request(n: u8) -> Vec<u8> {
+    let mut message = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+    message.resize(20, n);
+    message
+}
+
+/// ChannelData with so many bytes.
+fn data(bytes: u8) -> Vec<u8> {
+    let mut message = vec![0x40, 0, 0, bytes];
+    message.resize(4 + usize::from(bytes), bytes);
+    message
+}
+
+/// A socket, the address that stands for a server, and the server's listener.
+async fn tunnel() -> (Arc<dyn AsyncUdpSocket>, SocketAddr, Listener) {
+    let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let tunnel = Tunnel::new(Arc::new(TokioRuntime), IcePolicy::All);
+    let server = IceServer {
+        urls: vec![format!("turn:127.0.0.1:{port}?transport=tcp")],
+        username: Some("anna".into()),
+        credential: Some("secret".into()),
+    };
+    let told = tunnel.servers(&[server]);
+    let authority = told[0].urls[0].strip_prefix("turn:").unwrap().split('?').next().unwrap().to_owned();
+    let stands_for = tunnel.resolve_host(&authority).await.unwrap()[0];
+    let socket = tunnel.wrap_udp_socket(UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+    (socket, stands_for, listener)
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(10), future).await.expect("in time")
+}
+
+async fn accept(listener: &Listener) -> TcpStream {
+    soon(listener.accept()).await.unwrap().0
+}
+
+async fn read(stream: &mut TcpStream, bytes: usize) -> Vec<u8> {
+    let mut read = vec![0; bytes];
+    soon(stream.read_exact(&mut read)).await.unwrap();
+    read
+}
+
+#[tokio::test]
+async fn datagrams_go_over_a_connection_and_come_back() {
+    let (socket, server, listener) = tunnel().await;
+    socket.send_to(&request(1), server).await.unwrap();
+    let mut stream = accept(&listener).await;
+    assert_eq!(read(&mut stream, 20).await, request(1));
+    socket.send_to(&data(5), server).await.unwrap();
+    assert_eq!(read(&mut stream, 12).await, [data(5), vec![0; 3]].concat());
+
+    stream.write_all(&[data(3), vec![0], request(2)].concat()).await.unwrap();
+    let mut buffer = [0; 1500];
+    assert_eq!(soon(socket.recv_from(&mut buffer)).await.unwrap(), (7, server));
+    assert_eq!(buffer[..7], data(3));
+    assert_eq!(soon(socket.recv_from(&mut buffer)).await.unwrap(), (20, server));
+}
+
+#[tokio::test]
+async fn datagrams_to_others_are_datagrams() {
+    let (socket, _, _listener) = tunnel().await;
+    let other = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.send_to(b"hello", other.local_addr().unwrap()).await.unwrap();
+    let mut buffer = [0; 64];
+    let (_, from) = soon(other.recv_from(&mut buffer)).await.unwrap();
+    other.send_to(b"hello, too", from).await.unwrap();
+    assert_eq!(soon(socket.recv_from(&mut buffer)).await.unwrap(), (10, other.local_addr().unwrap()));
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_made_again_when_there_is_something_to_ask() {
+    let (socket, server, listener) = tunnel().await;
+    socket.send_to(&request(1), server).await.unwrap();
+    drop(accept(&listener).await);
+    // Data belongs to the allocation that went with the connection.
+    let asked = async {
+        for n in 2.. {
+            socket.send_to(&data(4), server).await.unwrap();
+            socket.send_to(&request(n), server).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = asked => unreachable!("it asks until it is heard"),
+        mut stream = accept(&listener) => assert_eq!(read(&mut stream, 4).await, request(0)[..4], "a request is the first"),
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_something_else_ends_the_connection() {
+    let (socket, server, listener) = tunnel().await;
+    socket.send_to(&request(1), server).await.unwrap();
+    let mut stream = accept(&listener).await;
+    assert_eq!(read(&mut stream, 20).await, request(1));
+    stream.write_all(&[0xff; 64]).await.unwrap();
+    assert_eq!(soon(stream.read(&mut [0; 64])).await.unwrap_or(0), 0, "hung up");
+}
+
+#[tokio::test]
+async fn what_was_said_last_arrives_although_the_socket_is_gone() {
+    let (socket, server, listener) = tunnel().await;
+    socket.send_to(&request(1), server).await.unwrap();
+    let mut stream = accept(&listener).await;
+    assert_eq!(read(&mut stream, 20).await, request(1));
+    socket.send_to(&request(2), server).await.unwrap();
+    drop(socket);
+    assert_eq!(read(&mut stream, 20).await, request(2));
+    assert_eq!(soon(stream.read(&mut [0; 64])).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_read_holds_nobody_up() {
+    let (socket, server, listener) = tunnel().await;
+    socket.send_to(&request(1), server).await.unwrap();
+    let _stream = accept(&listener).await;
+    let flood = async {
+        for _ in 0..100_000 {
+            socket.send_to(&data(200), server).await.unwrap();
+        }
+    };
+    soon(flood).await;
+}
+
+#[tokio::test]
+async fn tcp_between_peers_is_not_begun_where_relays_alone_are_allowed() {
+    let tunnel = Tunnel::new(Arc::new(TokioRuntime), IcePolicy::Relay);
+    let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+    let refused = tunnel.connect_tcp(listener.local_addr().unwrap()).await.unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+}
+
+#[tokio::test]
+async fn tcp_to_a_peer_that_does_not_read_holds_nobody_up() {
+    let tunnel = Tunnel::new(Arc::new(TokioRuntime), IcePolicy::All);
+    let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+    let stream = tunnel.connect_tcp(listener.local_addr().unwrap()).await.unwrap();
+    let _peer = accept(&listener).await;
+    let flood = async {
+        for _ in 0..20_000 {
+            stream.write_all(&[0; 1200]).await.unwrap();
+        }
+    };
+    soon(flood).await;
+}
