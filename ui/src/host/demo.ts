@@ -1,10 +1,14 @@
-import type { PeerId, SessionState, Snapshot, Tile, UiCommand, UiEvent } from '../generated/protocol';
+import type { PeerId, SessionState, Snapshot, Tile, Trust, UiCommand, UiEvent } from '../generated/protocol';
 import { Camera } from './demo/camera';
+import { diagnostics } from './demo/diagnostics';
 import { line, OPENED, peer, room, type Cast } from './demo/make';
 import type { Who } from './demo/portrait';
 import { INVITATION, scenes, type Scene } from './demo/scenes';
 import { message } from './demo/wire';
 import type { Host } from './host';
+
+/** Four words to compare. */
+type Words = [string, string, string, string];
 
 /** How often levels of sound come, in milliseconds. */
 const LEVELS_EVERY = 100;
@@ -51,8 +55,24 @@ export class DemoHost implements Host {
           .then(() => this.#onEvent({ type: 'notice', code: 'link-copied', tone: 'ok', text: 'Room link copied', peer: null }))
           .catch(() => undefined);
         return;
+      case 'copy-diagnostics':
+        this.#onEvent({ type: 'notice', code: 'diagnostics-copied', tone: 'ok', text: 'Diagnostics copied', peer: null });
+        return;
+      case 'watch-diagnostics':
+        if (command.on) this.#onEvent({ type: 'diagnostics', ...diagnostics(this.#snapshot, command.addresses) });
+        return;
       case 'dismiss':
         this.#tiles((tiles) => tiles.filter((tile) => tile.peer !== command.peer));
+        break;
+      case 'verify-peer':
+        this.#trust(command.peer, ({ name }, words) => ({ state: 'verified', name, words }));
+        break;
+      case 'words-differ':
+        this.#trust(command.peer, (_, words) => ({ state: 'differ', words }));
+        break;
+      case 'dismiss-warning':
+      case 'unverify-peer':
+        this.#trust(command.peer, (_, words) => (words ? { state: 'words', words } : { state: 'none' }));
         break;
       case 'start':
       case 'join':
@@ -81,6 +101,12 @@ export class DemoHost implements Host {
       case 'set-camera':
         me.media = { ...me.media, camera: command.on };
         break;
+      case 'set-ice-servers':
+        settings.ice_servers = command.servers.map((url) => ({ urls: [url] }));
+        break;
+      case 'set-relay-only':
+        settings.relay_only = command.on;
+        break;
       case 'set-microphone':
         me.media = { ...me.media, microphone: command.on };
         break;
@@ -104,7 +130,7 @@ export class DemoHost implements Host {
   #open([name = '', theme]: string[]): void {
     this.#scene = (scenes[name] ?? scenes['lobby'] as () => Scene)();
     this.#opened = performance.now();
-    const { notice, back, chat, settings } = this.#scene;
+    const { notice, back, chat, details, settings, verify } = this.#scene;
     if (theme === 'dark' || theme === 'light') this.#snapshot.settings.theme = theme;
     this.#film();
     this.#show();
@@ -116,7 +142,9 @@ export class DemoHost implements Host {
       }, back);
     }
     if (chat) press('chat-open');
+    if (details) press('tile-diagnostics');
     if (settings) press('settings');
+    if (verify) press('shield');
   }
 
   #enter(): void {
@@ -144,6 +172,11 @@ export class DemoHost implements Host {
     this.#tiles((tiles) => tiles.map((tile) => (tile.peer === whose ? { ...tile, row, state: row, since, ...more } : tile)));
     const event = { peer: whose, state: row, since, attempt: 0, cause: null, remedy: 'wait', frozen: false } as const;
     this.#onEvent({ type: 'session-state', ...event });
+  }
+
+  #trust(whose: PeerId, change: (tile: Tile, words: Words | null) => Trust): void {
+    const words = (trust: Trust) => ('words' in trust ? trust.words : null);
+    this.#tiles((tiles) => tiles.map((tile) => (tile.peer === whose ? { ...tile, trust: change(tile, words(tile.trust)) } : tile)));
   }
 
   #tiles(change: (tiles: Tile[]) => Tile[]): void {

@@ -1,9 +1,10 @@
-import type { Levels, PeerId, Snapshot, UiCommand, UiEvent } from '../generated/protocol';
+import type { Diagnostics, Levels, PeerId, Snapshot, UiCommand, UiEvent } from '../generated/protocol';
 import type { Host } from '../host/host';
 import { Announcer } from './announcer';
 import { Banner, type Shown } from './banner';
 import { MutedSpeech } from './muted';
 import { Notices, type Posted, type Who } from './notices';
+import { Outage } from './outage';
 import { COPIED_HOLD } from './timings';
 import { named } from './words';
 
@@ -18,6 +19,8 @@ export class App {
   levels = $state.raw<Levels>({ microphone: 0, peers: [] });
   /** The banner about the room server. */
   banner = $state.raw<Shown>(null);
+  /** How many people are away at once, for the banner about one's own network; it stands above the room server's. */
+  outage = $state<number | null>(null);
   /** The notice that is shown. */
   notice = $state.raw<Posted | null>(null);
   /** What screen readers say next. */
@@ -28,8 +31,14 @@ export class App {
   page = $state<Page>(null);
   /** The chat is beside the call. */
   chatOpen = $state(false);
+  /** Whose connection is looked into, beside the call. */
+  diagnosed = $state<PeerId | null>(null);
+  /** The newest report, while one is shown. */
+  diagnostics = $state.raw<Diagnostics | null>(null);
   /** The room link has just been copied. */
   linkCopied = $state(false);
+  /** A report has just been copied. */
+  reportCopied = $state(false);
   /** What was typed and not yet sent in this room: it outlives the call, for Rejoin. */
   draft = $state('');
   /** Milliseconds, on the snapshot's scale, renewed by [`tick`]. */
@@ -37,6 +46,7 @@ export class App {
 
   readonly #host: Host;
   readonly #banner = new Banner();
+  readonly #outage = new Outage();
   readonly #notices = new Notices();
   readonly #announcer = new Announcer();
   readonly #muted = new MutedSpeech();
@@ -46,6 +56,10 @@ export class App {
   #draftedIn: string | null = null;
   /** Local time when the link was copied. */
   #copiedAt: number | null = null;
+  /** Local time when a report was copied. */
+  #reportCopiedAt: number | null = null;
+  /** Reports are shown. */
+  #diagnosing = false;
   /** Adds to a local time to give the snapshot's. */
   #offset = 0;
 
@@ -59,12 +73,16 @@ export class App {
       case 'snapshot':
         this.#adopt(event, local);
         break;
+      case 'diagnostics':
+        if (this.#diagnosing) this.diagnostics = event;
+        break;
       case 'levels':
         this.levels = event;
         break;
       case 'notice':
         this.#notices.post(event, local, this.#met.get(event.peer ?? ''));
         if (event.code === 'link-copied') this.#copiedAt = local;
+        if (event.code === 'diagnostics-copied') this.#reportCopiedAt = local;
         break;
       case 'session-state':
         // The snapshot that comes with it tells the same of the tile.
@@ -78,8 +96,10 @@ export class App {
     const snapshot = this.snapshot;
     this.now = local + this.#offset;
     this.banner = this.#banner.poll(local);
+    this.outage = this.#outage.poll(local);
     this.notice = this.#notices.poll(local);
-    this.linkCopied = this.#copiedAt !== null && local - this.#copiedAt < COPIED_HOLD;
+    this.linkCopied = recent(this.#copiedAt, local);
+    this.reportCopied = recent(this.#reportCopiedAt, local);
     this.#say(this.#announcer.poll(snapshot, this.now));
     const inCall = snapshot?.screen.name === 'call';
     this.mutedSpeech = this.#muted.poll(inCall && !snapshot.me.media.microphone, this.levels.microphone, local);
@@ -93,6 +113,25 @@ export class App {
   /** Asks the backend for something. */
   command(command: UiCommand): void {
     this.#host.command(command);
+  }
+
+  /** Shows how somebody is connected, in the place of the chat. */
+  diagnose(peer: PeerId): void {
+    this.chatOpen = false;
+    this.diagnosed = peer;
+  }
+
+  /** Has reports come from now on. */
+  watchDiagnostics(addresses: boolean): void {
+    this.#diagnosing = true;
+    this.command({ type: 'watch-diagnostics', on: true, addresses });
+  }
+
+  /** Has none come any more. */
+  endDiagnostics(): void {
+    this.#diagnosing = false;
+    this.diagnostics = null;
+    this.command({ type: 'watch-diagnostics', on: false, addresses: false });
   }
 
   /** Turns the microphone on or off. */
@@ -119,6 +158,7 @@ export class App {
     this.snapshot = snapshot;
     const signaling = snapshot.screen.name === 'call' ? (snapshot.room?.signaling ?? null) : null;
     this.#banner.set(signaling, local);
+    this.#outage.set(snapshot.screen.name === 'call' ? snapshot.room : null, local);
     if (snapshot.screen.name !== 'call') {
       this.said = '';
       this.#announcer.reset();
@@ -127,7 +167,9 @@ export class App {
     if (snapshot.screen.name !== old?.screen.name) {
       this.page = null;
       this.chatOpen = false;
+      this.diagnosed = null;
       this.#copiedAt = null;
+      this.#reportCopiedAt = null;
       this.#notices.clear();
       this.#met.clear();
     }
@@ -138,6 +180,11 @@ export class App {
     }
     for (const { peer, name, hue } of snapshot.room?.tiles ?? []) this.#met.set(peer, { name: named(name), hue });
   }
+}
+
+/** Something was copied, and not long ago. */
+function recent(copied: number | null, local: number): boolean {
+  return copied !== null && local - copied < COPIED_HOLD;
 }
 
 /** A link was opened from outside, and waits in the lobby. */

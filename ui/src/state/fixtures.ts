@@ -20,6 +20,7 @@ export function tile(peer: string, row: SessionState, more: Partial<Tile> = {}):
     trouble: null,
     media: { ...media },
     picture: true,
+    trust: { state: 'none' },
     ...more,
   };
 }
@@ -54,7 +55,10 @@ export function snapshot(version: number, more: Partial<Snapshot> = {}): Snapsho
       microphone_on: true,
       camera_on: true,
       server: '',
+      ice_servers: [],
+      relay_only: false,
     },
+    relay_problem: null,
     room: room(),
     ...more,
   };

@@ -1,4 +1,5 @@
 import type { Tile } from '../generated/protocol';
+import { trustWords } from './trust';
 
 /** `0:12`, `12:48`, `1:12:48`. */
 export function clock(milliseconds: number): string {
@@ -72,6 +73,8 @@ export function tileLabel(tile: Tile, speaking: boolean): string {
     `camera ${on(tile.media.camera)}`,
   ];
   if (speaking) parts.push('speaking');
+  const trust = trustWords(tile.trust);
+  if (trust !== null) parts.push(trust);
   return parts.join(', ');
 }
 

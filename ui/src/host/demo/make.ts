@@ -15,6 +15,8 @@ export const settings: Settings = {
   microphone_on: true,
   camera_on: true,
   server: '',
+  ice_servers: [],
+  relay_only: false,
 };
 
 export function devices(): Devices {
@@ -59,6 +61,7 @@ export function peer(who: Who, name: string, row: SessionState, ago: number, mor
       trouble: null,
       media: { ...media },
       picture: row !== 'new' && row !== 'connecting',
+      trust: row === 'connected' ? { state: 'words', words: ['amber', 'lantern', 'kite', 'maple'] } : { state: 'none' },
       ...more,
     },
   };
@@ -105,6 +108,7 @@ export function snapshot(screen: Screen, inside: Room | null, more: Partial<Snap
     me: { peer: inside ? 'f'.repeat(32) : null, name: settings.name, hue: 96, media: { ...media }, picture: true },
     devices: devices(),
     settings: { ...settings },
+    relay_problem: null,
     room: inside,
     ...more,
   };

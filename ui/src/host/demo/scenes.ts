@@ -1,4 +1,4 @@
-import type { ChatLine, Devices, Me, Notice, Screen, Snapshot } from '../../generated/protocol';
+import type { ChatLine, Devices, Me, Notice, Screen, Snapshot, Trust } from '../../generated/protocol';
 import { devices, line, media, OPENED, peer, room, settings, snapshot, type Cast } from './make';
 
 /** What is shown at an address. */
@@ -10,8 +10,12 @@ export interface Scene {
   notice?: Notice;
   /** The chat is open from the start. */
   chat?: boolean;
+  /** The details of the first tile's connection are open from the start. */
+  details?: boolean;
   /** The settings are open from the start. */
   settings?: boolean;
+  /** The words of the first tile are open from the start. */
+  verify?: boolean;
   /** Speaks into a muted microphone. */
   loud?: boolean;
   /** The room server comes back after so many milliseconds. */
@@ -56,7 +60,8 @@ const talk = (): ChatLine[] => [
   line('Anna Lindqvist', 'Bring the blue folder.', '10:52'),
 ];
 
-const anna = () => peer('anna', 'Anna Lindqvist', 'connected', minute);
+const words: [string, string, string, string] = ['amber', 'lantern', 'kite', 'maple'];
+const anna = (trust: Trust = { state: 'words', words }) => peer('anna', 'Anna Lindqvist', 'connected', minute, { trust });
 
 function inCall(cast: readonly Cast[], more: Partial<Scene> = {}, inRoom: Parameters<typeof room>[1] = {}): Scene {
   return { snapshot: snapshot(call, room(cast, inRoom)), cast, ...more };
@@ -174,12 +179,22 @@ export const scenes: Record<string, () => Scene> = {
     return scene;
   },
   call5: five,
+  diagnostics: () => ({ ...five(), chat: false, details: true }),
   call8: () => many(7),
   call16: () => many(15),
   states,
   failed: () => inCall([peer('anna', 'Anna', 'failed', minute, stoppedAnswering('Anna'))]),
   reconnecting: () => inCall([peer('anna', 'Anna', 'disconnected', 7000, { attempt: 2 })]),
   notice: () => inCall([anna()], { notice: { code: 'peer-left', tone: 'neutral', text: 'Ben left', peer: null } }),
+  verify: () => inCall([anna()], { verify: true }),
+  verified: () => inCall([anna({ state: 'verified', name: 'Anna Lindqvist', words })], { verify: true }),
+  'verify-changed': () => {
+    const text = 'This is not the Anna Lindqvist you verified. Compare the words before you trust them.';
+    const notice: Notice = { code: 'another-key', tone: 'danger', text, peer: null };
+    return inCall([anna({ state: 'changed', name: 'Anna Lindqvist', words })], { verify: true, notice });
+  },
+  'verify-differ': () => inCall([anna({ state: 'differ', words })], { verify: true }),
+  'verify-mismatch': () => inCall([anna({ state: 'mismatch' })], { verify: true }),
   signaling: () => inCall([anna()], {}, { signaling: down }),
   'signaling-back': () => inCall([anna()], { back: 1500 }, { signaling: down }),
   chat: () => inCall([anna()], { chat: true }, { chat: { messages: talk(), unread: 0, open: true } }),
