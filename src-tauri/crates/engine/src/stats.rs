@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::atomic::Ordering::Relaxed,
     time::{Duration, Instant},
 };
@@ -64,6 +65,21 @@ pub struct EngineStats {
     pub retransmitted: u64,
     /// Packets that we asked the other side to send again.
     pub nacked: u64,
+}
+
+impl EngineStats {
+    /// With where the ends are now, which the stack does not know: it goes on with the pair that it selected.
+    pub(crate) fn moved(mut self, moves: u64, places: [Option<SocketAddr>; 2]) -> Self {
+        self.moves = moves;
+        if let Some(pair) = &mut self.selected {
+            for (end, place) in [&mut pair.local, &mut pair.remote].into_iter().zip(places) {
+                if let Some(place) = place {
+                    end.address = Some(place.to_string());
+                }
+            }
+        }
+        self
+    }
 }
 
 /// Reads the numbers, and remembers what bitrates are counted from.

@@ -366,7 +366,7 @@ impl Live {
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(TICKS_PER_READING) {
             let stats = bounded(self.meter.read(self.pc.as_ref(), &self.shared, Instant::now())).await?;
-            self.stats.send_replace(EngineStats { moves: self.roam.moves(), ..stats });
+            self.stats.send_replace(stats.moved(self.roam.moves(), self.roam.places()));
         }
         let (candidates, end) = self.negotiation.late(self.outbound.is_flowing(), Instant::now());
         for candidate in candidates {

@@ -125,6 +125,11 @@ impl Session {
         }
     }
 
+    /// Something came on `ctrl`.
+    pub(super) fn has_heard(&self) -> bool {
+        self.talk.greeted
+    }
+
     /// A step of the other side's.
     pub(super) fn receive(&mut self, negotiation: Negotiation, via: Via, now: Instant) {
         let Negotiation { generation, sequence, answers, body } = negotiation;

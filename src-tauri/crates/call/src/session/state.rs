@@ -89,7 +89,12 @@ impl Session {
             ctrl::LABEL if self.paths.is_open() => {
                 self.paths.close();
                 self.ctrl_lost = true;
-                self.handle_lost(now);
+                if self.has_heard() {
+                    self.handle_lost(now);
+                } else {
+                    // Their first messages may be lost, and a goodbye with them: it comes through the server too.
+                    self.recovery.lost(&mut self.rng, now);
+                }
                 self.recovery.hasten(now);
             }
             chat::LABEL => self.chat_open = false,

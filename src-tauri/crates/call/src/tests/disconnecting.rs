@@ -223,6 +223,30 @@ fn a_ctrl_channel_that_ends_without_goodbye_is_trouble_that_cannot_heal() {
 }
 
 #[test]
+fn a_ctrl_channel_that_ends_before_its_first_word_is_no_trouble_where_a_goodbye_follows() {
+    let mut bench = Bench::lesser().met();
+    bench.exchange(1);
+    bench.engine(EngineEvent::Connection(Connected));
+    bench.engine(EngineEvent::ChannelOpen { label: "ctrl".to_owned() });
+    bench.take();
+    bench.engine(EngineEvent::ChannelClosed { label: "ctrl".to_owned() });
+    bench.later(std::time::Duration::from_millis(50));
+    bench.message(parlor_protocol::peer::PeerBody::Bye { generation: 0 });
+    assert_eq!(bench.states(), [SessionState::Closed]);
+}
+
+#[test]
+fn a_ctrl_channel_that_ends_before_its_first_word_and_without_goodbye_fails_as_soon_as_any() {
+    let mut bench = Bench::lesser().met();
+    bench.exchange(1);
+    bench.engine(EngineEvent::Connection(Connected));
+    bench.engine(EngineEvent::ChannelOpen { label: "ctrl".to_owned() });
+    bench.engine(EngineEvent::ChannelClosed { label: "ctrl".to_owned() });
+    bench.seconds(2.6);
+    assert_eq!((bench.state(), bench.disconnects().len()), (Some(Failed), 1));
+}
+
+#[test]
 fn an_engine_that_dies_fails_the_session_with_its_cause() {
     let mut bench = Bench::lesser().connected();
     bench.engine(EngineEvent::Dead { cause: Cause::Overloaded });

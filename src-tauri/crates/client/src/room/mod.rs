@@ -2,6 +2,8 @@
 
 mod diagnosed;
 mod figures;
+mod sessions;
+mod surroundings;
 
 use std::{
     collections::BTreeMap,
@@ -10,16 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parlor_call::{
-    Call, CallConfig, CallEvent, Command, EngineCommand, EngineEvent, Input, Output, RoomView, SessionKey,
-    SignalingInput,
-};
-use parlor_engine::{EngineError, IceTimings, Network, Session, SessionCommand, SessionEvent, SessionOptions};
+use parlor_call::{Call, CallConfig, CallEvent, Command, Input, Output, RoomView};
+use parlor_engine::{Session, SessionEvent};
 use parlor_protocol::{
     InstanceId, PeerId, RoomLink,
-    media::{MediaState, TrackRole},
-    session::{Cause, SessionState},
-    signal::IceServers,
+    media::MediaState,
     trust::KnownPeer,
     ui::{Problem, Settings, Tile},
 };
@@ -34,7 +31,7 @@ use crate::{
     clock::{Clock, wall_ms},
     devices::Taps,
     network::{NetworkChange, NetworkWatch},
-    receive::{self, Note, Receiving, Shared, Sink},
+    receive::{Note, Shared, Sink},
     relays::Relays,
     send::Sending,
     stats::Pauses,
@@ -272,7 +269,7 @@ impl Room {
     pub(crate) fn request_key_frame(&self, tile: u32) {
         let peer = self.tiles.iter().find(|(_, number)| **number == tile).map(|(peer, _)| *peer);
         for live in self.sessions.values().filter(|live| Some(live.peer) == peer) {
-            ask_for_key_frame(&live.session);
+            sessions::ask_for_key_frame(&live.session);
         }
     }
 
@@ -313,235 +310,6 @@ impl Room {
             }
         }
     }
-
-    fn signaling(&mut self, event: SignalingEvent) {
-        let input = match event {
-            SignalingEvent::Down { reason, retry_in } => {
-                let reason = reason.to_string();
-                self.news.push(RoomEvent::Signaling(SignalingNews::Down { reason }));
-                SignalingInput::Down { retry_in }
-            }
-            SignalingEvent::Ignored { from, why } => {
-                tracing::debug!(%why, "a message was ignored");
-                SignalingInput::Ignored { from }
-            }
-            SignalingEvent::Message { from, broadcast, message } => {
-                SignalingInput::Message { from, broadcast, message }
-            }
-            SignalingEvent::IceServers(ice) => return self.told(ice),
-            SignalingEvent::PeerBack(address) => SignalingInput::PeerBack(address),
-            SignalingEvent::PeerJoined(member) => SignalingInput::PeerJoined(member),
-            SignalingEvent::PeerLeft { address, reason } => SignalingInput::PeerLeft { address, reason },
-            SignalingEvent::Refused { code, message, fatal } => {
-                self.news.push(RoomEvent::Signaling(SignalingNews::Refused { code, message }));
-                if !fatal {
-                    return;
-                }
-                SignalingInput::Refused { code }
-            }
-            SignalingEvent::Unreadable { from, why } => {
-                tracing::debug!(%why, "a message could not be opened");
-                SignalingInput::Unreadable { from }
-            }
-            SignalingEvent::Unsupported { from, version } => {
-                tracing::debug!(version, "a message of another version");
-                SignalingInput::Unsupported { from }
-            }
-            SignalingEvent::Up(welcome) => {
-                self.told(welcome.ice);
-                self.news.push(RoomEvent::Signaling(SignalingNews::Up { peer: welcome.peer }));
-                SignalingInput::Up { peer: welcome.peer, roster: welcome.roster }
-            }
-        };
-        self.input(Input::Signaling(input));
-    }
-
-    /// The room server named STUN and TURN servers, perhaps the same with fresh credentials.
-    fn told(&mut self, ice: IceServers) {
-        if self.relays.told(ice.ice_servers) {
-            self.hand_on();
-        }
-    }
-
-    /// Gives the servers that there are now to the sessions that run.
-    fn hand_on(&self) {
-        for live in self.sessions.values() {
-            if let Err(error) = live.session.command(SessionCommand::IceServers(self.relays.servers())) {
-                tracing::debug!(%error, "a session keeps the servers that it has");
-            }
-        }
-    }
-
-    fn engine(&mut self, id: u64, event: SessionEvent) {
-        let event = match event {
-            SessionEvent::Estimate { bitrate, loss, .. } => {
-                if let Some(live) = self.sessions.get_mut(&id) {
-                    (live.estimate, live.loss) = (bitrate, loss);
-                    self.news.push(RoomEvent::Paths);
-                }
-                return;
-            }
-            SessionEvent::KeyFrameRequested { role } => {
-                if role == TrackRole::Camera {
-                    self.news.push(RoomEvent::KeyFrame);
-                }
-                return;
-            }
-            SessionEvent::Applied { op } => EngineEvent::Applied { op },
-            SessionEvent::Candidate(candidate) => EngineEvent::Candidate(candidate),
-            SessionEvent::ChannelClosed { label } => EngineEvent::ChannelClosed { label },
-            SessionEvent::ChannelMessage { label, data } => EngineEvent::ChannelMessage { label, data },
-            SessionEvent::ChannelOpen { label } => EngineEvent::ChannelOpen { label },
-            SessionEvent::Connection(state) => {
-                if state == SessionState::Connected {
-                    self.connected(id);
-                }
-                EngineEvent::Connection(state)
-            }
-            SessionEvent::Dead { cause } => EngineEvent::Dead { cause },
-            SessionEvent::Description { op, description } => EngineEvent::Description { op, description },
-            SessionEvent::EndOfCandidates { ufrag } => EngineEvent::EndOfCandidates { ufrag },
-            SessionEvent::OpFailed { op, error } => EngineEvent::OpFailed { op, error },
-            SessionEvent::Roamed { reached } => EngineEvent::Roamed { reached },
-            SessionEvent::SendRefused { label } => EngineEvent::SendRefused { label },
-            SessionEvent::Silent(silent) => EngineEvent::Silent(silent),
-            SessionEvent::TrackStarted { role } => EngineEvent::TrackStarted { role },
-        };
-        self.input(Input::Engine { session: SessionKey(id), event });
-    }
-
-    fn network_changed(&mut self, change: &NetworkChange) {
-        tracing::info!(addresses = change.addresses.len(), woke = change.woke, "the network is another one");
-        if let Some(signaling) = &self.signaling {
-            signaling.network_changed(change.addresses.clone());
-        }
-        self.input(Input::NetworkChanged);
-    }
-
-    /// The network, for a session that is to follow it.
-    fn around(&self) -> Network {
-        let now = self.watch.as_ref().map(NetworkWatch::now);
-        now.map(|now| Network { addresses: now.addresses, preferred: now.preferred }).unwrap_or_default()
-    }
-
-    fn connected(&mut self, id: u64) {
-        let Some(live) = self.sessions.get_mut(&id) else { return };
-        if live.sending.is_none() {
-            live.sending = Some(Sending::spawn(&live.session, &self.taps));
-        } else {
-            // What was encoded during the gap did not get there.
-            self.news.push(RoomEvent::KeyFrame);
-        }
-    }
-
-    fn note(&mut self, id: u64, note: Note) {
-        let Some(live) = self.sessions.get(&id) else { return };
-        let peer = live.peer;
-        match note {
-            Note::KeyFrameNeeded => {
-                return ask_for_key_frame(&live.session);
-            }
-            Note::FirstAudio => {}
-            Note::FirstFrame { role, .. } | Note::Picture { role } => {
-                self.input(Input::Command(Command::PictureSeen { peer, role }));
-            }
-            Note::Flow { role, stalled } => {
-                self.input(Input::Command(Command::MediaFlow { peer, role, stalled }));
-                return;
-            }
-        }
-        self.news.push(RoomEvent::First { peer, note });
-    }
-
-    fn instruct(&mut self, SessionKey(id): SessionKey, command: EngineCommand) {
-        let command = match command {
-            EngineCommand::Open { peer, first_offerer } => return self.open(id, peer, first_offerer),
-            EngineCommand::Close => return self.end(id),
-            EngineCommand::Apply { op, description, rollback } => SessionCommand::Apply { op, description, rollback },
-            EngineCommand::Candidate(candidate) => SessionCommand::Candidate(candidate),
-            EngineCommand::EndOfCandidates => SessionCommand::EndOfCandidates,
-            EngineCommand::Offer { op, ice_restart } => SessionCommand::Offer { op, ice_restart },
-            EngineCommand::Roam => SessionCommand::Roam(self.around()),
-            EngineCommand::Rollback { op } => SessionCommand::Rollback { op },
-            EngineCommand::Send { label, data } => SessionCommand::Send { label: label.to_owned(), data },
-        };
-        let Some(live) = self.sessions.get(&id) else { return };
-        match live.session.command(command) {
-            // Its last event, which says why, is on its way.
-            Ok(()) | Err(EngineError::Over) => {}
-            Err(error) => {
-                // An instruction that is lost leaves the two sides at odds for good.
-                tracing::warn!(%error, "a session cannot keep up");
-                let event = EngineEvent::Dead { cause: Cause::Overloaded };
-                self.input(Input::Engine { session: SessionKey(id), event });
-            }
-        }
-    }
-
-    fn open(&mut self, id: u64, peer: PeerId, first_offerer: bool) {
-        let tile = self.call.tiles().iter().find(|tile| tile.peer == peer).map_or(0, |tile| tile.tile);
-        let (media_sender, media) = mpsc::channel(receive::PACKETS);
-        let options = SessionOptions {
-            first_offerer,
-            bind: self.bind.map_or_else(|| SessionOptions::default().bind, |ip| vec![socket(ip)]),
-            ice_servers: self.relays.servers(),
-            ice_policy: self.relays.policy(),
-            ice_tcp: self.network.is_none() && self.bind.is_none_or(|ip| !ip.is_loopback()),
-            ice: IceTimings {
-                keepalive: self.timings.ice_keepalive,
-                disconnected: self.timings.ice_disconnected,
-                failed: self.timings.ice_failed,
-            },
-            runtime: self.network.clone(),
-            ..SessionOptions::default()
-        };
-        let session = Session::spawn(id, options, self.senders.engine.clone(), media_sender);
-        let tiles = self.call.tiles();
-        self.pauses.retain(|peer, _| tiles.iter().any(|tile| tile.peer == *peer));
-        let receiving = Receiving {
-            pauses: Arc::clone(self.pauses.entry(peer).or_default()),
-            id,
-            tile,
-            decode: self.decode.subscribe(),
-            stall: self.timings.media_stall,
-            sink: Arc::clone(&self.sink),
-            speaker: self.taps.speaker.clone(),
-            notes: self.senders.notes.clone(),
-        };
-        let (receiving, shared) = receive::spawn(receiving, media);
-        self.tiles.insert(peer, tile);
-        let live = Live { peer, session, shared, receiving, sending: None, estimate: 0, loss: 0.0 };
-        self.sessions.insert(id, live);
-    }
-
-    fn end(&mut self, id: u64) {
-        let Some(live) = self.sessions.remove(&id) else { return };
-        live.receiving.abort();
-        self.closing.retain(|task| !task.is_finished());
-        self.closing.push(tokio::spawn(live.session.close()));
-    }
-
-    /// A peer turned a track on.
-    pub(crate) fn begin(&self, peer: PeerId, role: TrackRole) {
-        let now = Instant::now();
-        self.sessions.values().filter(|live| live.peer == peer).for_each(|live| live.shared.begin(role, now));
-    }
-
-    /// A peer turned a track off: the pause to come is neither a freeze nor a gap.
-    pub(crate) fn pause(&self, peer: PeerId, role: TrackRole) {
-        self.sessions.values().filter(|live| live.peer == peer).for_each(|live| live.shared.pause(role));
-    }
-}
-
-/// A wish that may be lost: it is made again when it is not granted.
-fn ask_for_key_frame(session: &Session) {
-    if let Err(error) = session.command(SessionCommand::RequestKeyFrame { role: TrackRole::Camera }) {
-        tracing::debug!(%error, "no key frame could be asked for");
-    }
-}
-
-fn socket(ip: IpAddr) -> String {
-    std::net::SocketAddr::new(ip, 0).to_string()
 }
 
 async fn network_change(watch: &mut Option<NetworkWatch>) -> NetworkChange {

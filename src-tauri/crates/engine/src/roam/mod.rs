@@ -156,6 +156,11 @@ impl Roam {
         self.0.moves.load(Relaxed)
     }
 
+    /// Where the two ends are now, ours first, each where it is not where the stack believes it to be.
+    pub(crate) fn places(&self) -> [Option<SocketAddr>; 2] {
+        self.in_use().map(|socket| socket.places()).unwrap_or_default()
+    }
+
     /// The network is another one: takes the session to an address that works. Whether the other side answers there; false
     /// after two round trips or so, or at once where a path cannot be moved.
     pub(crate) async fn follow(&self, network: &Network, rtt: Duration) -> bool {

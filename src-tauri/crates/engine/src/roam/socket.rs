@@ -88,6 +88,14 @@ impl Socket {
         Arc::clone(state.moved.as_ref().map_or(&self.inner, |(socket, _)| socket))
     }
 
+    /// Where the two ends are now, ours first, each where it moved.
+    pub(super) fn places(&self) -> [Option<SocketAddr>; 2] {
+        let state = self.state();
+        let ours = state.moved.as_ref().and_then(|(socket, _)| socket.local_addr().ok());
+        let theirs = state.path.remote().map(|remote| (remote, state.path.place(remote)));
+        [ours, theirs.filter(|(remote, place)| remote != place).map(|(_, place)| place)]
+    }
+
     /// Reads this socket too from now on.
     pub(super) fn listen(&self, other: Arc<dyn AsyncUdpSocket>) {
         let mut state = self.state();

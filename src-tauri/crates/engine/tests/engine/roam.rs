@@ -111,6 +111,9 @@ async fn a_session_moves_to_another_address_when_its_own_is_gone() {
     talk.pair.until("it is said again", |pair| roamed(pair).len() == 2).await;
     assert_eq!(roamed(&talk.pair), [true, true]);
     talk.on_for(Duration::from_secs(4)).await;
+    let ends =
+        [talk.pair.a.session.stats().selected.unwrap().local, talk.pair.b.session.stats().selected.unwrap().remote];
+    assert!(ends.iter().all(|end| end.address.as_ref().is_some_and(|at| at.starts_with("127.0.0.3:"))), "{ends:?}");
     talk.assert_undisturbed();
     talk.end().await;
 }
