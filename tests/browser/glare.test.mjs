@@ -9,9 +9,9 @@ import { until } from './harness/log.mjs';
 import { meet } from './harness/meet.mjs';
 
 /** Calls at the same time, for each side as the first offerer. */
-const CALLS = 4;
+const CALLS = 5;
 /** In each of them. */
-const TIMES = 13;
+const TIMES = 10;
 /** Nobody makes more offers for long than one a second (docs/protocol.md §12): one that comes sooner waits, and crosses nothing. */
 const PACE_MS = 1100;
 /** When to ask again for a restart: one that is asked for before the last one is over is the same one. */

@@ -6,15 +6,19 @@ here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here/../../target/rig}
 
 mkdir -p "$out"
-for name in busymic fakecam; do
-  library=$out/$name.so
-  if [[ -e $library && -z $(find "$here/$name" "$here/build.sh" -newer "$library" -print -quit) ]]; then
-    continue
-  fi
+
+# build NAME FILE FLAGS…: the sources in folder NAME become FILE.
+build() {
+  local name=$1 file=$out/$2
+  shift 2
+  [[ ! -e $file || -n $(find "$here/$name" "$here/build.sh" -newer "$file" -print -quit) ]] || return 0
   # Moved into place when it is whole: two test runs may build at once.
-  work=$(mktemp "$library.XXXXXX")
+  work=$(mktemp "$file.XXXXXX")
   trap 'rm -f "$work"' EXIT
-  "${CC:-cc}" -std=gnu17 -O2 -Wall -Wextra -Werror -shared -fPIC -o "$work" "$here/$name"/*.c -ldl -lpthread
+  "${CC:-cc}" -std=gnu17 -O2 -Wall -Wextra -Werror -o "$work" "$here/$name"/*.c "$@"
   chmod 755 "$work"
-  mv "$work" "$library"
-done
+  mv "$work" "$file"
+}
+
+for name in busymic fakecam; do build "$name" "$name.so" -shared -fPIC -ldl -lpthread; done
+build net net

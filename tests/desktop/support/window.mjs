@@ -15,17 +15,16 @@ export const synthetic = { PARLOR_CAMERA: 'pattern:320x180@15', PARLOR_MICROPHON
 export class Window {
   /**
    * Starts the app. `home` keeps its data, so that a second start finds it again; `env` adds devices.
-   * Nothing of the machine's own session reaches it.
+   * Nothing of the machine's own session reaches it. With a `network` it runs on a host of that.
    */
-  static async start({ name, screen, home = scratch(), env = synthetic, args = [], name_in_lobby } = {}) {
+  static async start({ name, screen, home = scratch(), env = synthetic, args = [], name_in_lobby, network } = {}) {
     const window = new Window();
     Object.assign(window, { name, home });
     const [port, native] = [await freePort(), await freePort()];
-    window.driver = new Program(join(target, 'tools/bin/tauri-driver'), ['--port', `${port}`, '--native-port', `${native}`], {
-      log: join(target, `test/${name}.log`),
-      env: windowEnv({ screen, home, env }),
-    });
-    const address = `http://127.0.0.1:${port}`;
+    const driver = [join(target, 'tools/bin/tauri-driver'), ['--port', `${port}`, '--native-port', `${native}`]];
+    const options = { log: join(target, `test/${name}.log`), env: windowEnv({ screen, home, env }) };
+    window.driver = network ? network.program('a', ...driver, options) : new Program(...driver, options);
+    const address = `http://127.0.0.1:${network ? await network.forward(port) : port}`;
     await eventually('the driver listens', () => fetch(`${address}/status`).then((response) => response.ok));
     window.page = await WebDriver.start(address, binary('parlor'), args);
     window.pid = descendant(window.driver.pid, 'parlor');

@@ -22,7 +22,7 @@ const LISTEN_EVERY: u32 = 10;
 /// Both sides offer at once; the one with the greater id, B, gives way, and offers again when A's offer is answered
 /// (W3C WebRTC §10.7).
 async fn glare(pair: &mut Pair, turn: u32) {
-    let restarts = match (turn % RESTART_EVERY == 0, turn / RESTART_EVERY % 3) {
+    let restarts = match (turn.is_multiple_of(RESTART_EVERY), turn / RESTART_EVERY % 3) {
         (false, _) => (false, false),
         (true, 0) => (true, true),
         (true, 1) => (true, false),
@@ -31,7 +31,7 @@ async fn glare(pair: &mut Pair, turn: u32) {
     let (of_a, of_b) = (pair.op(), pair.op());
     let offer_of_a = SessionCommand::Offer { op: of_a, ice_restart: restarts.0 };
     let offer_of_b = SessionCommand::Offer { op: of_b, ice_restart: restarts.1 };
-    if turn % 2 == 0 {
+    if turn.is_multiple_of(2) {
         pair.a.command(offer_of_a);
         pair.b.command(offer_of_b);
     } else {
@@ -40,7 +40,7 @@ async fn glare(pair: &mut Pair, turn: u32) {
     }
     let offer = pair.description(Who::A, of_a).await;
     // Half of the time B's own offer is already on its way, half of the time it is still being made.
-    if turn / 2 % 2 == 0 {
+    if (turn / 2).is_multiple_of(2) {
         pair.description(Who::B, of_b).await;
     }
     pair.answer(Who::B, offer, true).await;
@@ -69,7 +69,7 @@ async fn a_thousand_offers_that_cross_converge_every_time() {
     for turn in 0..TIMES {
         glare(&mut pair, turn).await;
         pair.until("both sides are connected", |pair| pair.is_connected()).await;
-        if turn % LISTEN_EVERY == 0 {
+        if turn.is_multiple_of(LISTEN_EVERY) {
             media_flows(&mut pair).await;
         }
         for who in [Who::A, Who::B] {
