@@ -11,6 +11,9 @@ use parlor_protocol::{
 /// Servers of one's own; each costs a request for every session and interface.
 const MAX_OWN: usize = 16;
 
+/// Addresses of servers that are taken from the room server, for the same reason: it is anybody's.
+const MAX_ROOM: usize = 16;
+
 /// See the module.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Relays {
@@ -35,6 +38,13 @@ impl Relays {
 
     /// The room server named its own. Whether anything changed for sessions that run.
     pub(crate) fn told(&mut self, servers: Vec<IceServer>) -> bool {
+        let mut left = MAX_ROOM;
+        let bounded = |mut server: IceServer| {
+            server.urls.truncate(left);
+            left -= server.urls.len();
+            (!server.urls.is_empty()).then_some(server)
+        };
+        let servers: Vec<_> = servers.into_iter().filter_map(bounded).collect();
         let changed = self.room != servers;
         self.room = servers;
         changed

@@ -35,8 +35,14 @@ pub use webrtc::runtime::Runtime;
 
 /// Directives for the program's log filter (`tracing_subscriber::EnvFilter`). The stack warns of what is ordinary, and its
 /// driver quotes whole packets when a queue of its own runs full: what people say and show has no place in a log.
-pub const LOG_DIRECTIVES: [&str; 5] =
-    ["webrtc=error", "webrtc::peer_connection::driver=off", "rtc=error", "rtc_ice=error", "rtc_dtls=error"];
+pub const LOG_DIRECTIVES: [&str; 6] = [
+    "webrtc=error",
+    "webrtc::peer_connection::driver=off",
+    "webrtc::peer_connection::transport=off",
+    "rtc=error",
+    "rtc_ice=error",
+    "rtc_dtls=error",
+];
 
 pub use self::{
     error::EngineError,

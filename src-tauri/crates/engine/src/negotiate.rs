@@ -37,6 +37,10 @@ const PAST: usize = 16;
 /// What was agreed on, and what is needed to agree on more.
 pub(crate) struct Negotiation {
     policy: IcePolicy,
+    /// TCP between the two sides is wanted.
+    tcp: bool,
+    /// Candidates of this generation that the other side told one by one.
+    admitted: usize,
     tracks: [Arc<TrackLocalStaticRTP>; 4],
     transceivers: BTreeMap<TrackRole, Arc<dyn RtpTransceiver>>,
     /// What each m-line carries from here.
@@ -56,9 +60,11 @@ pub(crate) struct Negotiation {
 }
 
 impl Negotiation {
-    pub(crate) fn new(tracks: [Arc<TrackLocalStaticRTP>; 4], policy: IcePolicy) -> Self {
+    pub(crate) fn new(tracks: [Arc<TrackLocalStaticRTP>; 4], policy: IcePolicy, tcp: bool) -> Self {
         Self {
             policy,
+            tcp,
+            admitted: 0,
             tracks,
             transceivers: BTreeMap::new(),
             local: BTreeMap::new(),
@@ -99,7 +105,7 @@ impl Negotiation {
         description: &Description,
         rollback: bool,
     ) -> Result<Option<Description>, EngineError> {
-        let parsed = sdp::parse(description)?;
+        let parsed = sdp::parse(description, self.tcp)?;
         if rollback {
             self.rollback(pc).await?;
         }
@@ -311,6 +317,7 @@ impl Negotiation {
                 self.past.pop_front();
             }
             self.past.extend(Some(past).filter(|past| !past.is_empty()));
+            self.admitted = 0;
         }
         self.late.agreed(Instant::now());
         for candidate in std::mem::take(&mut self.held) {
@@ -318,7 +325,12 @@ impl Negotiation {
         }
     }
 
-    async fn add(&self, pc: &dyn PeerConnection, candidate: Candidate) {
+    async fn add(&mut self, pc: &dyn PeerConnection, candidate: Candidate) {
+        let line = candidate.candidate.trim_start_matches("a=").trim_start_matches("candidate:");
+        if self.admitted == sdp::MAX_CANDIDATES || !sdp::is_admitted(line, self.tcp) {
+            return tracing::debug!("a remote candidate is not wanted");
+        }
+        self.admitted += 1;
         let init = RTCIceCandidateInit {
             candidate: candidate.candidate,
             sdp_mid: Some(candidate.mid),

@@ -13,6 +13,9 @@ use crate::{error::EngineError, roam::Secret};
 
 /// Bytes in a description; a call with four tracks needs a tenth.
 const MAX_BYTES: usize = 64 * 1024;
+/// Candidates of one ICE generation that are used: each is asked at from every address of ours, for as long as a session
+/// may take to connect.
+pub(crate) const MAX_CANDIDATES: usize = 32;
 /// m-lines in a description. Each costs memory for as long as the session lives.
 const MAX_LINES: usize = 32;
 
@@ -36,12 +39,12 @@ pub(crate) struct Line {
     pub(crate) receives: bool,
 }
 
-/// Reads the other side's description.
-pub(crate) fn parse(description: &Description) -> Result<Parsed, EngineError> {
+/// Reads the other side's description. `tcp`: its TCP candidates are wanted.
+pub(crate) fn parse(description: &Description, tcp: bool) -> Result<Parsed, EngineError> {
     if description.sdp.len() > MAX_BYTES {
         return Err(bad("too long"));
     }
-    let sdp = drop_lines_without_source(&description.sdp);
+    let sdp = drop_candidates(&drop_lines_without_source(&description.sdp), tcp);
     let made = match description.kind {
         DescriptionKind::Offer => RTCSessionDescription::offer(sdp),
         DescriptionKind::Answer => RTCSessionDescription::answer(sdp),
@@ -125,6 +128,32 @@ fn own_sources(media: &rtc::sdp::MediaDescription) -> BTreeSet<u32> {
         .filter(|attribute| attribute.key == "ssrc")
         .filter_map(|attribute| attribute.value.as_ref()?.split(' ').next()?.parse().ok())
         .collect()
+}
+
+/// Whether the other side may have us ask there: its candidates are what it says, and an answer to none of them is known to
+/// come. The addresses that no host has are the tunnels' (`tunnel::ways`); TCP is a connection that is made at once.
+pub(crate) fn is_admitted(candidate: &str, tcp: bool) -> bool {
+    let words: Vec<&str> = candidate.split_ascii_whitespace().collect();
+    let address = words.get(4).and_then(|address| address.parse::<std::net::IpAddr>().ok());
+    let nobodys = match address {
+        Some(std::net::IpAddr::V4(address)) => address.octets()[0] == 0,
+        Some(std::net::IpAddr::V6(address)) => address.segments()[..4] == [0x100, 0, 0, 0] || address.is_unspecified(),
+        // A name, for mDNS.
+        None => false,
+    };
+    let is_tcp = words.get(2).is_some_and(|transport| transport.eq_ignore_ascii_case("tcp"));
+    !nobodys && (tcp || !is_tcp)
+}
+
+/// Without candidates that are not wanted, or too many.
+fn drop_candidates(sdp: &str, tcp: bool) -> String {
+    let mut count = 0;
+    let mut kept = |line: &&str| {
+        let Some(candidate) = line.trim_end().strip_prefix("a=candidate:") else { return true };
+        count += 1;
+        count <= MAX_CANDIDATES && is_admitted(candidate, tcp)
+    };
+    sdp.split_inclusive('\n').filter(|line| kept(line)).collect()
 }
 
 /// A line may name its stream (`msid`) without the SSRC that it will use. The stack cannot receive such a line beside

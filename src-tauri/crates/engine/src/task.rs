@@ -133,7 +133,7 @@ impl Task {
                 return;
             }
         };
-        let negotiation = Negotiation::new(pump.tracks(), options.ice_policy);
+        let negotiation = Negotiation::new(pump.tracks(), options.ice_policy, options.ice_tcp);
         let pump = tokio::spawn(pump.run());
         let mut live = Live {
             id,

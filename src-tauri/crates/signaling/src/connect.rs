@@ -48,12 +48,23 @@ pub(crate) async fn connect(url: &str) -> Result<Socket, DownReason> {
 
 /// The address of this machine that a connection is bound to.
 pub(crate) fn local_address(socket: &Socket) -> Option<IpAddr> {
-    let stream = match socket.get_ref() {
-        MaybeTlsStream::Plain(stream) => stream,
-        MaybeTlsStream::Rustls(stream) => stream.get_ref().0,
-        _ => return None,
-    };
-    stream.local_addr().ok().map(|address| address.ip())
+    stream(socket)?.local_addr().ok().map(|address| address.ip())
+}
+
+/// Has a connection end without a word when it is dropped. One whose address is gone would otherwise say its end for
+/// minutes, and the server hear it once the address is back: just before the client is, as if it were lost again.
+pub(crate) fn end_silently(socket: &Socket) {
+    if let Some(Err(error)) = stream(socket).map(TcpStream::set_zero_linger) {
+        tracing::debug!(%error, "a connection ends with a word");
+    }
+}
+
+fn stream(socket: &Socket) -> Option<&TcpStream> {
+    match socket.get_ref() {
+        MaybeTlsStream::Plain(stream) => Some(stream),
+        MaybeTlsStream::Rustls(stream) => Some(stream.get_ref().0),
+        _ => None,
+    }
 }
 
 fn parse(url: &str) -> Option<(bool, Host<String>, u16)> {

@@ -70,6 +70,9 @@ pub trait Driver: Send {
     /// Finds out soon whether the connection still works, instead of at its usual pace: [`Driver::next`] fails if not.
     fn probe(&mut self) {}
 
+    /// Ends the connection at once, without a word: the address that it is bound to is gone.
+    fn abandon(&mut self) {}
+
     /// The address of this machine that the connection is bound to, where it is to one.
     fn local_address(&self) -> Option<IpAddr> {
         None

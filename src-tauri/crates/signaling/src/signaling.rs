@@ -341,6 +341,7 @@ impl Task {
                 () = reconnect.notified() => driver.probe(),
                 () = self.moves.next() => {
                     if driver.local_address().is_some_and(|address| self.moves.took(address)) {
+                        driver.abandon();
                         return Ok(End::Moved);
                     }
                     driver.probe();

@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::{
     Credentials, DownReason, Driver, DriverError, DriverEvent,
-    connect::{Socket, connect, local_address},
+    connect::{Socket, connect, end_silently, local_address},
 };
 
 /// How long one message may take to go out.
@@ -106,6 +106,12 @@ impl Driver for WebsocketDriver {
     fn probe(&mut self) {
         if let Some(connection) = &mut self.connection {
             connection.probe();
+        }
+    }
+
+    fn abandon(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            end_silently(&connection.socket);
         }
     }
 

@@ -96,6 +96,8 @@ pub(crate) struct Room {
     signaling: Option<Signaling>,
     sessions: BTreeMap<u64, Live>,
     relays: Relays,
+    /// When sessions that run were last given the room server's.
+    handed_on: Option<Instant>,
     bind: Option<IpAddr>,
     network: Option<crate::Network>,
     /// Where sessions have an address of their own, they stay there.
@@ -184,6 +186,7 @@ impl Room {
             signaling: Some(signaling),
             sessions: BTreeMap::new(),
             relays: Relays::new(setup.settings),
+            handed_on: None,
             bind: setup.bind,
             network: setup.network,
             watch: setup.bind.is_none().then(NetworkWatch::spawn),

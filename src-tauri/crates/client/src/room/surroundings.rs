@@ -1,5 +1,7 @@
 //! What comes to a room from outside its sessions: the room server's word, and changes of the machine's network.
 
+use std::time::{Duration, Instant};
+
 use parlor_call::{Input, SignalingInput};
 use parlor_engine::{Network, SessionCommand};
 use parlor_protocol::signal::IceServers;
@@ -7,6 +9,9 @@ use parlor_signaling::SignalingEvent;
 
 use super::{Room, RoomEvent, SignalingNews};
 use crate::network::{NetworkChange, NetworkWatch};
+
+/// How often sessions that run are given other servers; those made meanwhile have the newest.
+const SERVERS_EVERY: Duration = Duration::from_secs(1);
 
 impl Room {
     pub(super) fn signaling(&mut self, event: SignalingEvent) {
@@ -53,7 +58,9 @@ impl Room {
 
     /// The room server named STUN and TURN servers, perhaps the same with fresh credentials.
     pub(super) fn told(&mut self, ice: IceServers) {
-        if self.relays.told(ice.ice_servers) {
+        let rested = self.handed_on.is_none_or(|at| at.elapsed() >= SERVERS_EVERY);
+        if self.relays.told(ice.ice_servers) && rested {
+            self.handed_on = Some(Instant::now());
             self.hand_on();
         }
     }

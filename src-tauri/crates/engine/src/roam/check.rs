@@ -6,7 +6,8 @@ use rtc::{
     crypto::RTCCrypto,
     stun::{
         attributes::{
-            ATTR_ICE_CONTROLLED, ATTR_ICE_CONTROLLING, ATTR_PRIORITY, ATTR_USE_CANDIDATE, ATTR_USERNAME, AttrType,
+            ATTR_FINGERPRINT, ATTR_ICE_CONTROLLED, ATTR_ICE_CONTROLLING, ATTR_MESSAGE_INTEGRITY, ATTR_PRIORITY,
+            ATTR_USE_CANDIDATE, ATTR_USERNAME, AttrType,
         },
         fingerprint::FINGERPRINT,
         integrity::MessageIntegrity,
@@ -129,7 +130,6 @@ impl Template {
 /// A check of the other side's, whose password is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Proof {
-    pub(super) transaction: TransactionId,
     /// The number of the move that it tells of.
     pub(super) moved: Option<u64>,
 }
@@ -137,13 +137,18 @@ pub(super) struct Proof {
 /// Checks name and integrity of a request (RFC 8445 §7.3).
 pub(super) fn prove_request(datagram: &[u8], credentials: &Credentials, crypto: &dyn RTCCrypto) -> Option<Proof> {
     let mut message = decode(datagram)?;
+    // What follows the integrity is anybody's (RFC 8489 §14.5): a check has nothing there but its fingerprint.
+    let mut after = message.attributes.0.iter().skip_while(|attribute| attribute.typ != ATTR_MESSAGE_INTEGRITY).skip(1);
+    if after.any(|attribute| attribute.typ != ATTR_FINGERPRINT) {
+        return None;
+    }
     let name = format!("{}:{}", credentials.local.ufrag, credentials.remote.ufrag);
     if message.get(ATTR_USERNAME).ok()? != name.as_bytes() {
         return None;
     }
     MessageIntegrity::check(&mut message, credentials.local.pwd.as_bytes(), crypto).ok()?;
     let moved = message.get(ATTR_MOVED).ok().and_then(|number| number.try_into().ok()).map(u64::from_be_bytes);
-    Some(Proof { transaction: message.transaction_id, moved })
+    Some(Proof { moved })
 }
 
 /// Checks the integrity of a success response, and gives the transaction that it answers.
@@ -155,6 +160,11 @@ pub(super) fn prove_success(
     let mut message = decode(datagram)?;
     MessageIntegrity::check(&mut message, credentials.remote.pwd.as_bytes(), crypto).ok()?;
     Some(message.transaction_id)
+}
+
+/// Whether media is RTP: what the other side reports on (RFC 5761 §4).
+pub(super) fn is_rtp(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, kind, ..] if !(64..=95).contains(&(kind & 0x7f)))
 }
 
 /// The transaction of a STUN message that was looked at by [`kind`].
@@ -194,9 +204,9 @@ mod tests {
     fn a_check_proves_itself_to_the_other_side_alone() {
         let provider = default_provider().unwrap();
         let crypto = provider.crypto();
-        let (transaction, check) = template(ATTR_ICE_CONTROLLED).check(&ours(), Some(7), crypto).unwrap();
+        let (_, check) = template(ATTR_ICE_CONTROLLED).check(&ours(), Some(7), crypto).unwrap();
         assert_eq!(kind(&check), Kind::Request);
-        assert_eq!(prove_request(&check, &theirs(), crypto), Some(Proof { transaction, moved: Some(7) }));
+        assert_eq!(prove_request(&check, &theirs(), crypto), Some(Proof { moved: Some(7) }));
         assert_eq!(prove_request(&check, &ours(), crypto), None);
         let other = Credentials { local: Secret { pwd: "x".to_owned(), ..secret("theirs") }, ..theirs() };
         assert_eq!(prove_request(&check, &other, crypto), None);
@@ -212,6 +222,16 @@ mod tests {
             changed[at] ^= 0x10;
             assert_eq!(prove_request(&changed, &theirs(), crypto), None, "byte {at}");
         }
+    }
+
+    #[test]
+    fn what_was_added_behind_the_integrity_makes_a_check_worthless() {
+        let provider = default_provider().unwrap();
+        let (_, check) = template(ATTR_ICE_CONTROLLED).check(&ours(), None, provider.crypto()).unwrap();
+        assert!(prove_request(&check, &theirs(), provider.crypto()).is_some());
+        let mut message = decode(&check).unwrap();
+        message.add(ATTR_MOVED, &u64::MAX.to_be_bytes());
+        assert_eq!(prove_request(&message.raw, &theirs(), provider.crypto()), None);
     }
 
     #[test]

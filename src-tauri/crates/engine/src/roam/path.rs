@@ -4,22 +4,21 @@
 //! Refuses: sockets, clocks, cryptography.
 
 use std::{
-    collections::VecDeque,
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
-use rtc::stun::message::TransactionId;
-
 use super::check::Proof;
 
-/// After such a pause on a path that was steady, somebody who proves to be the other side is taken for it at another
+/// After such a pause on a path that was steady, somebody who proved to be the other side is taken for it at another
 /// address: sound alone comes every 20 ms.
 const SILENCE: Duration = Duration::from_millis(100);
+/// After such a pause the other side is asked whether it is still there.
+const DOUBT: Duration = Duration::from_millis(60);
 /// Datagrams before a path counts as steady: handshakes pause.
 const STEADY: u32 = 20;
-/// Checks that are remembered, so that none counts twice: those of some seconds.
-const REMEMBERED: usize = 64;
+/// How often somebody at another address is asked.
+const ASK_EVERY: Duration = Duration::from_millis(40);
 
 /// The path of one socket.
 #[derive(Debug, Default)]
@@ -32,9 +31,18 @@ pub(super) struct Path {
     count: u32,
     /// The other side's newest move.
     told: u64,
-    /// Another address that proved to be the other side's, while the one in use was not silent.
-    rival: Option<SocketAddr>,
-    seen: VecDeque<TransactionId>,
+    rival: Option<Rival>,
+}
+
+/// Somebody at another address who seems to be the other side. A check can be a recording: only an answer to one of ours,
+/// from there, proves that it is.
+#[derive(Debug, Clone, Copy)]
+struct Rival {
+    from: SocketAddr,
+    /// The number of the move that it told of.
+    moved: Option<u64>,
+    asked: Option<Instant>,
+    answered: bool,
 }
 
 impl Path {
@@ -55,50 +63,75 @@ impl Path {
         self.moved_to.filter(|_| self.remote == Some(to)).unwrap_or(to)
     }
 
+    /// Whether this is where the other side is.
+    pub(super) fn is_there(&self, from: SocketAddr) -> bool {
+        self.remote.is_some_and(|remote| self.place(remote) == from)
+    }
+
     /// Something came that proves nothing. Gives the address that the stack knows its sender by.
     pub(super) fn heard(&mut self, from: SocketAddr, now: Instant) -> SocketAddr {
         let Some(remote) = self.remote else { return from };
-        if from == self.place(remote) {
+        if self.is_there(from) {
             self.note(now);
             return remote;
         }
-        if self.rival == Some(from) && self.is_silent(now) {
-            return self.adopt(from, remote, now);
-        }
-        from
+        self.follow(from, remote, now)
     }
 
-    /// A check came whose sender is the other side. Gives the address that the stack knows it by.
+    /// A check came whose sender is the other side, or somebody who recorded it. Gives the address that the stack knows it
+    /// by.
     pub(super) fn proven(&mut self, from: SocketAddr, proof: Proof, now: Instant) -> SocketAddr {
         let Some(remote) = self.remote else { return from };
-        if self.seen.contains(&proof.transaction) {
-            return if from == self.place(remote) { remote } else { from };
-        }
-        if self.seen.len() == REMEMBERED {
-            self.seen.pop_front();
-        }
-        self.seen.push_back(proof.transaction);
-        let moved = proof.moved.is_some_and(|number| number > self.told);
-        self.told = self.told.max(proof.moved.unwrap_or_default());
-        if from == self.place(remote) {
+        if self.is_there(from) {
             self.note(now);
             return remote;
         }
-        if moved || self.is_silent(now) {
-            return self.adopt(from, remote, now);
+        let moved = proof.moved.filter(|number| *number > self.told);
+        match &mut self.rival {
+            Some(rival) if rival.from == from => rival.moved = rival.moved.max(moved),
+            // Who told of no move does not take the place of who did.
+            Some(rival) if rival.moved.is_some() && moved.is_none() => {}
+            Some(_) | None => self.rival = Some(Rival { from, moved, asked: None, answered: false }),
         }
-        self.rival = Some(from);
-        from
+        self.follow(from, remote, now)
     }
 
-    /// Nothing has come for a while on a path that was steady.
-    pub(super) fn is_silent(&self, now: Instant) -> bool {
-        let silent = |heard| now.saturating_duration_since(heard) >= SILENCE;
-        self.count >= STEADY && self.heard.is_some_and(silent)
+    /// A check of ours was answered from there. Gives the address that the stack knows it by.
+    pub(super) fn answered(&mut self, from: SocketAddr, now: Instant) -> SocketAddr {
+        if let Some(rival) = self.rival.as_mut().filter(|rival| rival.from == from) {
+            rival.answered = true;
+        }
+        self.heard(from, now)
     }
 
-    fn adopt(&mut self, from: SocketAddr, remote: SocketAddr, now: Instant) -> SocketAddr {
+    /// Whom to ask now whether it is there.
+    pub(super) fn ask(&mut self, now: Instant) -> Option<SocketAddr> {
+        let rival = self.rival.as_mut().filter(|rival| !rival.answered)?;
+        if rival.asked.is_some_and(|asked| now.saturating_duration_since(asked) < ASK_EVERY) {
+            return None;
+        }
+        rival.asked = Some(now);
+        Some(rival.from)
+    }
+
+    /// Nothing has come for a while on a path that was steady, so that it is to be asked.
+    pub(super) fn is_doubtful(&self, now: Instant) -> bool {
+        self.pauses(DOUBT, now)
+    }
+
+    fn pauses(&self, time: Duration, now: Instant) -> bool {
+        self.count >= STEADY && self.heard.is_some_and(|heard| now.saturating_duration_since(heard) >= time)
+    }
+
+    /// Takes the rival for the other side, if that is due.
+    fn follow(&mut self, from: SocketAddr, remote: SocketAddr, now: Instant) -> SocketAddr {
+        let silent = self.pauses(SILENCE, now);
+        let Some(rival) = self.rival.filter(|rival| rival.from == from && rival.answered) else { return from };
+        if rival.moved.is_none() && !silent {
+            return from;
+        }
         self.moved_to = Some(from).filter(|from| *from != remote);
+        self.told = self.told.max(rival.moved.unwrap_or_default());
         self.rival = None;
         self.note(now);
         remote
@@ -121,8 +154,8 @@ mod tests {
         address.parse().unwrap()
     }
 
-    fn proof(number: u8, moved: Option<u64>) -> Proof {
-        Proof { transaction: TransactionId([number; 12]), moved }
+    fn proof(moved: Option<u64>) -> Proof {
+        Proof { moved }
     }
 
     fn ms(ms: u64) -> Duration {
@@ -142,26 +175,42 @@ mod tests {
     }
 
     #[test]
-    fn a_move_that_is_told_is_followed_at_once() {
+    fn a_move_that_is_told_is_followed_as_soon_as_it_answers() {
         let (mut path, now) = steady();
-        assert_eq!(path.proven(at(THERE), proof(1, Some(1)), now), at(HERE));
+        assert_eq!(path.proven(at(THERE), proof(Some(1)), now), at(THERE));
+        assert_eq!(path.ask(now), Some(at(THERE)));
+        assert_eq!(path.place(at(HERE)), at(HERE));
+        assert_eq!(path.answered(at(THERE), now + ms(40)), at(HERE));
         assert_eq!(path.place(at(HERE)), at(THERE));
         assert_eq!(path.heard(at(THERE), now), at(HERE));
+        assert_eq!(path.ask(now + ms(500)), None);
+    }
+
+    #[test]
+    fn a_recording_from_elsewhere_is_asked_and_not_followed() {
+        let (mut path, now) = steady();
+        for moved in [None, Some(1)] {
+            path.proven(at(THERE), proof(moved), now + ms(5000));
+            assert_eq!(path.heard(at(THERE), now + ms(5000)), at(THERE));
+        }
+        assert_eq!(path.place(at(HERE)), at(HERE));
     }
 
     #[test]
     fn an_older_move_that_comes_late_is_not_followed() {
         let (mut path, now) = steady();
-        path.proven(at(THERE), proof(1, Some(2)), now);
-        assert_eq!(path.proven(at("192.0.2.3:3"), proof(2, Some(1)), now), at("192.0.2.3:3"));
+        path.proven(at(THERE), proof(Some(2)), now);
+        path.answered(at(THERE), now);
+        path.proven(at("192.0.2.3:3"), proof(Some(1)), now);
+        assert_eq!(path.answered(at("192.0.2.3:3"), now), at("192.0.2.3:3"));
         assert_eq!(path.place(at(HERE)), at(THERE));
     }
 
     #[test]
-    fn another_address_is_followed_once_the_one_in_use_is_silent() {
+    fn another_address_is_followed_once_it_answers_and_the_one_in_use_is_silent() {
         let (mut path, now) = steady();
-        assert_eq!(path.proven(at(THERE), proof(1, None), now + ms(50)), at(THERE));
-        assert_eq!(path.heard(at(THERE), now + ms(60)), at(THERE));
+        assert_eq!(path.proven(at(THERE), proof(None), now + ms(50)), at(THERE));
+        assert_eq!(path.answered(at(THERE), now + ms(90)), at(THERE));
         assert_eq!(path.heard(at(THERE), now + ms(100)), at(HERE));
         assert_eq!(path.place(at(HERE)), at(THERE));
     }
@@ -170,31 +219,28 @@ mod tests {
     fn who_has_proven_nothing_is_not_followed_however_silent_it_is() {
         let (mut path, now) = steady();
         assert_eq!(path.heard(at(THERE), now + ms(5000)), at(THERE));
+        assert_eq!(path.answered(at(THERE), now + ms(5000)), at(THERE));
         assert_eq!(path.place(at(HERE)), at(HERE));
     }
 
     #[test]
-    fn a_check_counts_once_whoever_sends_it() {
+    fn nobody_is_asked_more_often_than_it_helps() {
         let (mut path, now) = steady();
-        path.proven(at(HERE), proof(1, None), now);
-        assert_eq!(path.proven(at(THERE), proof(1, None), now + ms(500)), at(THERE));
-        assert_eq!(path.place(at(HERE)), at(HERE));
+        path.proven(at(THERE), proof(None), now);
+        assert_eq!(path.ask(now), Some(at(THERE)));
+        path.proven(at(THERE), proof(None), now + ms(10));
+        assert_eq!(path.ask(now + ms(10)), None);
+        assert_eq!(path.ask(now + ASK_EVERY), Some(at(THERE)));
     }
 
     #[test]
     fn a_way_back_is_followed_too() {
         let (mut path, now) = steady();
-        path.proven(at(THERE), proof(1, Some(1)), now);
-        assert_eq!(path.proven(at(HERE), proof(2, None), now + ms(150)), at(HERE));
+        path.proven(at(THERE), proof(Some(1)), now);
+        path.answered(at(THERE), now);
+        path.proven(at(HERE), proof(None), now + ms(150));
+        assert_eq!(path.answered(at(HERE), now + ms(150)), at(HERE));
         assert_eq!(path.place(at(HERE)), at(HERE));
-    }
-
-    #[test]
-    fn late_datagrams_from_the_old_place_change_nothing() {
-        let (mut path, now) = steady();
-        path.proven(at(THERE), proof(1, Some(1)), now);
-        assert_eq!(path.heard(at(HERE), now + ms(10)), at(HERE));
-        assert_eq!(path.place(at(HERE)), at(THERE));
     }
 
     #[test]
@@ -202,14 +248,16 @@ mod tests {
         let mut path = Path::default();
         let now = Instant::now();
         path.select(at(HERE), now);
-        assert_eq!(path.proven(at(THERE), proof(1, None), now + ms(900)), at(THERE));
+        path.proven(at(THERE), proof(None), now + ms(900));
+        assert_eq!(path.answered(at(THERE), now + ms(900)), at(THERE));
         assert_eq!(path.place(at(HERE)), at(HERE));
     }
 
     #[test]
     fn a_new_pair_begins_anew() {
         let (mut path, now) = steady();
-        path.proven(at(THERE), proof(1, Some(1)), now);
+        path.proven(at(THERE), proof(Some(1)), now);
+        path.answered(at(THERE), now);
         path.select(at("192.0.2.9:9"), now);
         assert_eq!(path.place(at(HERE)), at(HERE));
     }

@@ -154,27 +154,43 @@ impl Socket {
                     };
                 }
                 Kind::Success => {
-                    mine = self.answer(state, part);
-                    from = state.path.heard(meta.addr, now);
+                    let answer = self.answer(state, part);
+                    mine = answer.is_some();
+                    from = match answer {
+                        Some(true) => state.path.answered(meta.addr, now),
+                        Some(false) | None => state.path.heard(meta.addr, now),
+                    };
                 }
                 Kind::Other | Kind::Media => {
                     from = state.path.heard(meta.addr, now);
-                    self.keys.heard(now);
+                    if state.path.is_there(meta.addr) || (state.relayed && check::is_relayed(part)) {
+                        self.keys.heard(now);
+                    }
                 }
             }
         }
         meta.addr = from;
         state.errors = 0;
-        if !state.path.is_silent(now) {
+        if !state.path.is_doubtful(now) {
             state.nudges = 0;
         }
         mine && datagram.len() == stride
     }
 
-    /// Whether this answers a check of our own.
-    fn answer(&self, state: &mut State, part: &[u8]) -> bool {
+    /// Asks whoever seems to be the other side at another address.
+    fn ask_rival(&self, state: &mut State, cx: &mut Context<'_>, now: Instant) {
+        let Some(place) = state.path.ask(now) else { return };
+        let Some(check) = state.check_to_anybody(&self.keys, 0, None) else { return };
+        let socket = state.moved.as_ref().map_or(&self.inner, |(socket, _)| socket);
+        let check = Transmit { destination: place, ecn: None, contents: &check, segment_size: None, src_ip: None };
+        // One that is lost is made up for by the next, when another check comes from there.
+        let _lost = socket.poll_send(cx, &check);
+    }
+
+    /// Whether this answers a check of our own, and if so, whether truly.
+    fn answer(&self, state: &mut State, part: &[u8]) -> Option<bool> {
         let transaction = check::transaction(part);
-        let Some(at) = state.out.iter().position(|(out, _)| Some(*out) == transaction) else { return false };
+        let at = state.out.iter().position(|(out, _)| Some(*out) == transaction)?;
         let proven = self
             .keys
             .credentials()
@@ -187,20 +203,24 @@ impl Socket {
                 news
             });
         }
-        true
+        Some(proven.is_some())
     }
 }
 
 impl State {
     fn check(&mut self, keys: &Keys, attempt: u64, moved: Option<u64>) -> Option<(SocketAddr, Vec<u8>)> {
+        let place = self.path.remote().map(|remote| self.path.place(remote))?;
+        Some((place, self.check_to_anybody(keys, attempt, moved)?))
+    }
+
+    fn check_to_anybody(&mut self, keys: &Keys, attempt: u64, moved: Option<u64>) -> Option<Vec<u8>> {
         let credentials = keys.credentials()?;
-        let remote = self.path.remote()?;
         let (transaction, check) = self.template.as_ref()?.check(&credentials, moved, keys.crypto())?;
         if self.out.len() == MAX_OUT {
             self.out.remove(0);
         }
         self.out.push((transaction, attempt));
-        Some((self.path.place(remote), check))
+        Some(check)
     }
 
     /// The stack sends something: learns of the path, and gives the place that it goes to and the socket, if not its own.
@@ -228,7 +248,7 @@ impl State {
     /// Whether to ask, now, whether the path is still there: it was steady, and nothing comes while we send.
     fn nudge(&mut self, now: Instant) -> bool {
         let due = self.nudged.is_none_or(|at| now.saturating_duration_since(at) >= NUDGE_EVERY);
-        if !due || self.nudges == NUDGES || !self.path.is_silent(now) {
+        if !due || self.nudges == NUDGES || !self.path.is_doubtful(now) {
             return false;
         }
         self.nudged = Some(now);
@@ -248,7 +268,7 @@ impl AsyncUdpSocket for Socket {
         let (to, other, nudge) = {
             let mut state = self.state();
             let (to, other) = state.route(transmit, now);
-            if state.media_at == Some(now) || state.relayed {
+            if check::is_rtp(transmit.contents) || (state.relayed && check::is_relayed(transmit.contents)) {
                 self.keys.sends(now);
             }
             let asks = state.media_at == Some(now) && state.nudge(now);
@@ -316,6 +336,7 @@ impl AsyncUdpSocket for Socket {
                     for (buffer, meta) in bufs.iter().zip(meta.iter_mut()).take(count) {
                         mine = self.arrived(&mut state, &buffer[..meta.len.min(buffer.len())], meta, now);
                     }
+                    self.ask_rival(&mut state, cx, now);
                     if !(mine && count == 1) {
                         return Poll::Ready(Ok(count));
                     }
@@ -325,7 +346,8 @@ impl AsyncUdpSocket for Socket {
     }
 
     fn max_gso_segments(&self) -> usize {
-        self.inner.max_gso_segments()
+        let moved = self.state().moved.as_ref().map(|(socket, _)| socket.max_gso_segments());
+        moved.map_or_else(|| self.inner.max_gso_segments(), |moved| moved.min(self.inner.max_gso_segments()))
     }
 
     fn max_gro_segments(&self) -> usize {
