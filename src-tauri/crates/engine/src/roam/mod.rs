@@ -2,11 +2,13 @@
 //!
 //! The stack's ICE never follows a selected pair to another address: a NAT that maps anew, or a machine that changes
 //! networks, costs a restart, which needs signaling and drops the path first. Here the sockets see to it. The stack goes on
-//! with the addresses that it knows; a check with the session's own ICE password, from another address, proves that the
-//! other side is there now, and everything between the two is exchanged with that address from then on.
+//! with the addresses that it knows; a check with the session's own ICE password, from another address, says that the other
+//! side is there now, its answer to a check of ours proves it, and everything between the two is exchanged with that address
+//! from then on.
 //!
-//! Owns: the sockets of a session, where they really are, where the other side really is, whether it answers. Refuses: gathering, pairs, whether
-//! to restart. A path that goes through a TURN server or TCP is left alone: the server knows its client by its address.
+//! Owns: the sockets of a session, where they really are, where the other side really is, whether it answers. Refuses:
+//! gathering, pairs, whether to restart. A path that goes through a TURN server or TCP is left alone: the server knows its
+//! client by its address.
 
 mod check;
 mod path;
@@ -27,7 +29,7 @@ use std::{
 use rtc::crypto::{CryptoError, RTCCrypto, RTCCryptoProvider, default_provider};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use webrtc::runtime::{AsyncUdpSocket, JoinHandle, Runtime};
 
@@ -39,13 +41,14 @@ use crate::runtime::{Pending, forward_runtime};
 
 pub(crate) use check::{Credentials, Secret};
 
-/// The first two checks of an attempt; each further one waits twice as long.
+/// Between the first two checks of an attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(40);
 /// The longest pause between two checks of an attempt.
-const LONGEST_PAUSE: Duration = Duration::from_millis(400);
-/// Round trips that an attempt may take, and how long beside: two checks may be lost.
-const ROUND_TRIPS: u32 = 2;
-const PATIENCE: Duration = Duration::from_millis(160);
+const LONGEST_PAUSE: Duration = Duration::from_millis(80);
+/// Round trips that an attempt may take, and how long beside: the other side asks in its turn before it follows, a check may
+/// be lost, and the round trip is that of the network before.
+const ROUND_TRIPS: u32 = 3;
+const PATIENCE: Duration = Duration::from_millis(240);
 /// The longest that an attempt may take, however long the path: an ICE restart waits for it.
 const LONGEST: Duration = Duration::from_secs(1);
 /// How long an attempt whose old address is gone goes on by itself when it was given up on: it has nothing to lose.
@@ -162,7 +165,7 @@ impl Roam {
     }
 
     /// The network is another one: takes the session to an address that works. Whether the other side answers there; false
-    /// after two round trips or so, or at once where a path cannot be moved.
+    /// after three round trips or so, or at once where a path cannot be moved.
     pub(crate) async fn follow(&self, network: &Network, rtt: Duration) -> bool {
         let Some((socket, remote)) = self.in_use().and_then(|socket| socket.remote().map(|remote| (socket, remote)))
         else {
@@ -221,6 +224,9 @@ impl Roam {
                 self.0.moves.fetch_add(1, Relaxed);
                 return;
             }
+            // An attempt ends at once where nothing is agreed on that a check could be made from.
+            drop(socket);
+            sleep(LONGEST).await;
         }
     }
 
