@@ -4,6 +4,18 @@ import { createInterface } from 'node:readline';
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** What keeps a run from being made and is no fault of what is measured. */
+export class RigError extends Error {}
+
+/** Does what belongs to the rig; what goes wrong in it is a `RigError`. */
+export async function ofRig(what, task) {
+  try {
+    return await task();
+  } catch (error) {
+    throw new RigError(`${what}: ${error.message}`);
+  }
+}
+
 /** Asks again and again until there is an answer; fails when none comes in time. */
 export async function eventually(what, ask, { within = 30_000, every = 50 } = {}) {
   const end = Date.now() + within;

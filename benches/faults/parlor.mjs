@@ -79,7 +79,7 @@ export class ParlorCall {
 
   async startServer() {
     this.server = this.world.spawn('s', binary('parlor-server'), ['--config', this.config], { stdio: ['ignore', 'pipe', 'ignore'] });
-    await lines(this.server.stdout).next();
+    if ((await lines(this.server.stdout).next()).done) throw new Error('parlor-server ended');
   }
 
   async killServer() {

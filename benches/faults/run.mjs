@@ -1,7 +1,7 @@
 // One run of one fault.
 
 import { World } from '../../tests/rig/net/world.mjs';
-import { eventually, sleep } from './call.mjs';
+import { eventually, ofRig, sleep } from './call.mjs';
 import { Services } from './services.mjs';
 
 /** A pause as long as this, or longer, is one that a person sees. Pictures come every 67 ms. */
@@ -12,6 +12,8 @@ const SETTLE_MS = 3000;
 const WELL = 2;
 /** After the fault and its end, recovery is waited for as long as this. */
 const LIMIT_MS = 60_000;
+/** Whatever has not healed by then is no matter of milliseconds. */
+const EXACT_MS = 15_000;
 /** Whoever is not told of a loss by then is left alone with it. */
 const NOTICE_LIMIT_MS = 30_000;
 /** How long before a fault the server goes, and how long a call is watched after it is back. */
@@ -20,35 +22,38 @@ const AFTER_MS = 5000;
 
 /**
  * Makes a call, brings the fault about and gives what was measured, in ms; `Infinity` where it never came.
- * @returns {Promise<{ms: number, pair?: string, frozen?: number, freezes?: number}>}
+ * @param turn  this run's place among others
+ * @returns {Promise<{ms: number, pair?: string, frozen?: number, freezes?: number, after?: number}>}
  */
-export async function run(scenario, kind, { film, scratch, story }) {
-  const world = await World.start({ natA: scenario.natA, natB: scenario.natB });
+export async function run(scenario, kind, turn, { film, scratch, story }) {
+  const world = await ofRig('the network', () => World.start({ natA: scenario.natA, natB: scenario.natB }));
   let call;
   let watch;
   try {
     const services = new Services(world, scratch);
-    await services.startTurn();
+    await ofRig('the TURN server', () => services.startTurn());
     if (scenario.udpBlocked) await world.link('wlan0@a', { udp: 0 });
     call = await kind.start({ world, film, scratch, iceServers: services.iceServers(scenario.turn) });
     watch = new Watch(call);
     const joined = await firstPictures(call);
+    turn.begun();
     if (scenario.measure === 'join') return { ms: joined, pair: await call.sides[1].pair() };
-    await watch.well(LIMIT_MS);
+    if (!Number.isFinite(joined + (await watch.well(LIMIT_MS)))) throw new Error('both sides never saw and heard');
     await sleep(SETTLE_MS);
+    await turn.ready();
     await watch.read();
     const [a, b] = call.sides;
     const context = { world, services, a, b, sleep };
     const pair = await b.pair();
-    if (scenario.measure === 'gap') return { ...(await gap(scenario, call, watch, context)), pair };
+    if (scenario.measure === 'gap') return { ...(await gap(scenario, call, watch, turn, { ...context, stays: kind.product === 'Parlor' })), pair };
     const start = Date.now();
-    await scenario.fault(context);
+    await ofRig('the fault', () => scenario.fault(context));
     const at = await eventually('the other side notices', () => call.noticed(b, scenario.measure), { within: NOTICE_LIMIT_MS, every: 20 }).catch(() => Infinity);
     return { ms: at - start, pair };
   } finally {
-    if (story) await tell(call, watch, story);
+    if (story) await tell(call, watch, story).catch((error) => story(`no story: ${error.message}\n`));
     await call?.stop();
-    world.stop();
+    await world.stop();
   }
 }
 
@@ -59,7 +64,11 @@ async function tell(call, watch, say) {
   say(`\n${lines.map(({ at, ...line }) => `${at - call.began} ${JSON.stringify(line)}`).join('\n')}\n`);
 }
 
-async function gap(scenario, call, watch, context) {
+/**
+ * `after` is the longest pause once both saw and heard again, while the server was still away and when it came back. Only the
+ * gap before is compared, so that whoever does not have to stay leaves then.
+ */
+async function gap(scenario, call, watch, turn, context) {
   const freezes = () => Promise.all(call.sides.map((side) => side.freezes()));
   const before = await freezes();
   const frozenBefore = await frozen(call);
@@ -69,15 +78,23 @@ async function gap(scenario, call, watch, context) {
   }
   const start = Date.now();
   // The fault may last; what it does is watched all the while.
-  const fault = Promise.resolve(scenario.fault(context));
-  let ms = await Promise.all([watch.well(LIMIT_MS + (scenario.heals ?? 0), scenario.heals), fault]).then(([longest]) => longest);
-  if (scenario.serverGone) {
-    ms = Math.max(ms, await watch.during(start + scenario.serverGone - BEFORE_MS - Date.now()));
-    await call.startServer();
-    ms = Math.max(ms, await watch.during(AFTER_MS));
-  }
-  const after = await freezes();
-  return { ms, freezes: after.reduce((sum, count, side) => sum + Math.max(0, count - before[side]), 0), frozen: (await frozen(call)) - frozenBefore };
+  const fault = ofRig('the fault', () => scenario.fault(context));
+  const seconds = setTimeout(() => turn.over(), EXACT_MS);
+  const { heals = 0, serverGone = 0 } = scenario;
+  let left = false;
+  const back = serverGone > 0 ? sleep(serverGone - BEFORE_MS).then(() => left || call.startServer()) : undefined;
+  back?.catch(() => {}); // Told when it is waited for.
+  const [longest] = await Promise.all([watch.well(LIMIT_MS + Math.max(heals, serverGone), heals), fault]);
+  clearTimeout(seconds);
+  turn.over();
+  left = scenario.withServer !== undefined && !context.stays;
+  // Nothing is left to watch where it took them even longer to see and hear again.
+  const rest = serverGone > 0 && !left ? start + serverGone - BEFORE_MS + AFTER_MS - Date.now() : 0;
+  const [after] = await Promise.all([rest > 0 ? watch.during(rest) : undefined, left || back]);
+  // Where nothing else happens, all of it is the time without the server.
+  const ms = scenario.withServer === undefined ? Math.max(longest, after ?? 0) : longest;
+  const count = (await freezes()).reduce((sum, now, side) => sum + Math.max(0, now - before[side]), 0);
+  return { ms, after, freezes: count, frozen: (await frozen(call)) - frozenBefore };
 }
 
 /** How often a tile was said to be frozen; a page says no such thing. */

@@ -23,6 +23,8 @@ export class Negotiator {
   #described = false;
   /** An offer of ours is out, and for how long it may be. */
   #offered = false;
+  /** An offer of the other side was ignored while one of ours was being made. */
+  #crossed = false;
   #patience = null;
 
   constructor({ pc, first, lines, tracks, send, sendAgain }) {
@@ -55,6 +57,7 @@ export class Negotiator {
     // The side of the lesser id, which makes first offers, is the one that does not give way.
     if (collision && this.#first) {
       if (this.#offered) this.#sendAgain();
+      else this.#crossed = true;
       return;
     }
     if (kind === 'answer' && pc.signalingState !== 'have-local-offer') return;
@@ -93,10 +96,13 @@ export class Negotiator {
       await this.#pc.setLocalDescription();
       this.#sendLocal();
       this.#offered = true;
+      // The offer that was ignored may have dropped the path that ours went.
+      if (this.#crossed) this.#sendAgain();
       // A first offer has no second chance: the session's own deadline is its end.
       if (this.#described) this.#patience = setTimeout(() => this.#takeBack(), ANSWER_MS);
     } finally {
       this.#making = false;
+      this.#crossed = false;
     }
   }
 

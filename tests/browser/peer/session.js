@@ -250,8 +250,10 @@ export class Session {
 
   /** Our offer once more, everywhere: the other side may not have got it. */
   #sendAgain() {
-    this.say(this.#offer);
-    this.#signal(this.#offer);
+    this.#sending = this.#sending.then(() => {
+      this.say(this.#offer);
+      this.#signal(this.#offer);
+    });
   }
 
   /** Over `ctrl` while it surely works, through the server while it surely does not, else both. */

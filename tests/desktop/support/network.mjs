@@ -81,7 +81,7 @@ export class Network {
     await this.#server.stop('SIGKILL');
     for (const server of this.#forwards) server.close();
     // The carriers go with it, and with them what is still open of the forwards.
-    this.world.stop();
+    await this.world.stop();
   }
 }
 

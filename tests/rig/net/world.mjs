@@ -6,11 +6,12 @@
 //
 // Every link delays 10 ms in each direction: 40 ms there and back between any two hosts.
 
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 const net = join(process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../../target', import.meta.url)), 'rig/net');
 
@@ -102,12 +103,23 @@ export class World {
     ip('-n', namespace, 'rule', 'delete', 'from', links[name].inner);
   }
 
-  stop() {
+  /** Ends everything that runs on its hosts, and removes them. */
+  async stop() {
+    this.#end();
+    await Promise.all(namespacesOf(this.prefix).map(removeSoon));
     World.#all.delete(this);
+  }
+
+  /** The same without waiting, for the end of this process. */
+  #stopNow() {
+    this.#end();
+    removeNamespaces(this.prefix);
+  }
+
+  #end() {
     for (const child of this.#children) child.kill('SIGKILL');
     this.#net?.kill('SIGKILL');
     this.#children.clear();
-    removeNamespaces(this.prefix);
   }
 
   #name(link) {
@@ -152,7 +164,7 @@ export class World {
 
   /** Nothing stays behind, however the process ends. */
   static {
-    process.on('exit', () => World.#all.forEach((world) => world.stop()));
+    process.on('exit', () => World.#all.forEach((world) => world.#stopNow()));
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
   }
 }
@@ -161,14 +173,44 @@ function namespaces() {
   return existsSync('/run/netns') ? readdirSync('/run/netns') : [];
 }
 
+function namespacesOf(prefix) {
+  return namespaces().filter((name) => name.startsWith(`${prefix}-`));
+}
+
 function removeNamespaces(prefix) {
-  for (const name of namespaces().filter((name) => name.startsWith(`${prefix}-`))) {
+  for (const name of namespacesOf(prefix)) {
     try {
+      killAll(ip('netns', 'pids', name));
       ip('netns', 'delete', name);
     } catch (error) {
-      console.error(`${name} stays behind: ${error.message}`);
+      staysBehind(name, error);
     }
   }
+}
+
+async function removeSoon(name) {
+  const soon = promisify(execFile);
+  try {
+    killAll((await soon('ip', ['netns', 'pids', name])).stdout);
+    await soon('ip', ['netns', 'delete', name]);
+  } catch (error) {
+    staysBehind(name, error);
+  }
+}
+
+/** Whatever was started in a namespace by others than this module as well, such as a browser. */
+function killAll(pids) {
+  for (const pid of pids.split('\n').filter(Boolean)) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+}
+
+function staysBehind(name, error) {
+  console.error(`${name} stays behind: ${error.message}`);
 }
 
 /** Removes what processes that were killed had no time to. */
