@@ -1,10 +1,13 @@
 //! What can be read about a call that runs.
 
+use std::time::{Duration, Instant};
+
 use parlor_engine::netem::Netem;
 use parlor_protocol::{
     SessionState,
-    diagnostics::{Diagnostics, PeerDiagnostics},
+    diagnostics::{Diagnostics, History, PeerDiagnostics},
     headless::HeadlessEvent,
+    ui::UiCommand,
 };
 use parlor_tests::{Peer, Setup, TestServer};
 
@@ -77,6 +80,48 @@ async fn a_path_that_went_silent_for_a_while_is_a_gap() {
     let after = only(&report(&mut a, false).await.0).history;
     assert_eq!(after.gaps, 1);
     assert!(after.longest_gap_ms >= during.longest_gap_ms && after.gap_ms == after.longest_gap_ms, "{after:?}");
+    a.leave().await;
+    b.leave().await;
+}
+
+/// The restarts of each, as soon as both had so many.
+async fn restarted(peers: [&mut Peer; 2], times: u32) -> [History; 2] {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let [a, b] = peers;
+    loop {
+        let told = [only(&report(a, false).await.0).history, only(&report(b, false).await.0).history];
+        if told.iter().all(|history| history.restarts >= times) {
+            return told;
+        }
+        assert!(Instant::now() < deadline, "{told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_needs_no_server_while_the_path_works() {
+    let server = TestServer::start().await;
+    let mut a = Peer::join(Setup::synthetic("Anna"), &server.link("studio"));
+    let mut b = Peer::join(Setup::synthetic("Ben"), &server.link("studio"));
+    a.connected(1).await;
+    b.connected(1).await;
+    let [anna, ben] = [a.id().await, b.id().await];
+    server.stop().await;
+    for peer in [&mut a, &mut b] {
+        peer.wait("signaling-down", |event| matches!(event, HeadlessEvent::SignalingDown { .. }).then_some(())).await;
+    }
+    a.client.ui(UiCommand::Reconnect { peer: ben });
+    restarted([&mut a, &mut b], 1).await;
+    a.connected(1).await;
+    b.connected(1).await;
+    // What is asked for while a restart ends may be needless.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    b.client.ui(UiCommand::Reconnect { peer: anna });
+    let told = restarted([&mut a, &mut b], 2).await;
+    a.connected(1).await;
+    b.connected(1).await;
+    assert!(told.iter().all(|history| history.sessions == 1 && history.longest_gap_ms < 500), "{told:?}");
+    a.client.ui(UiCommand::SendChat { text: "still here".into() });
+    b.chat("still here").await;
     a.leave().await;
     b.leave().await;
 }

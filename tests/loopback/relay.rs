@@ -24,8 +24,13 @@ fn hidden(name: &'static str, link: &str) -> Peer {
 
 async fn relayed(peer: &mut Peer) {
     peer.connected(1).await;
-    let by_relay = |pair: &Option<String>| pair.as_deref().is_some_and(|pair| pair.starts_with("relay/"));
-    peer.stats("a relay in use", |stats| stats.sessions.iter().any(|session| by_relay(&session.pair))).await;
+    goes(peer, "relay/").await;
+}
+
+/// Its path begins so.
+async fn goes(peer: &mut Peer, way: &str) {
+    let so = |pair: &Option<String>| pair.as_deref().is_some_and(|pair| pair.starts_with(way));
+    peer.stats(way, |stats| stats.sessions.iter().any(|session| so(&session.pair))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,6 +45,29 @@ async fn relays_of_the_room_server_are_used_with_credentials_of_ones_own() {
     relayed(&mut b).await;
     a.client.ui(UiCommand::SendChat { text: "hello".into() });
     b.chat("hello").await;
+    a.leave().await;
+    b.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn relays_alone_that_are_wanted_during_a_call_are_used_from_then_on() {
+    let coturn = Coturn::start();
+    let server = TestServer::start().await;
+    let own = format!("{}, anna, secret", coturn.url("udp"));
+    let join = |name| {
+        let peer = Peer::join(Setup::silent(name), &server.link("studio"));
+        peer.client.ui(UiCommand::SetIceServers { servers: vec![own.clone()] });
+        peer
+    };
+    let (mut a, mut b) = (join("Anna"), join("Ben"));
+    a.connected(1).await;
+    goes(&mut a, "host/").await;
+    // One of them begins sessions, and the other has to ask for one.
+    for peer in [&mut a, &mut b] {
+        peer.client.ui(UiCommand::SetRelayOnly { on: true });
+        goes(peer, "relay/").await;
+        peer.connected(1).await;
+    }
     a.leave().await;
     b.leave().await;
 }

@@ -127,6 +127,18 @@ mod tests {
     }
 
     #[test]
+    fn candidates_of_the_last_generation_take_no_place_from_those_of_the_next() {
+        let mut candidates = Candidates::default();
+        candidates.applied("a");
+        candidates.applied("b");
+        candidates.receive(candidate("c"));
+        for _ in 0..MAX_WAITING {
+            assert_eq!(candidates.receive(candidate("a")), None);
+        }
+        assert_eq!(candidates.applied("c"), [candidate("c")]);
+    }
+
+    #[test]
     fn an_early_candidate_of_the_next_generation_waits_although_another_offer_was_ignored() {
         let mut candidates = Candidates::default();
         candidates.applied("a");

@@ -69,6 +69,8 @@ pub enum Command {
     },
     /// Tries at once to recover a session.
     Reconnect(PeerId),
+    /// Makes a new session in place of the one there is, however well that is: it may not go on as it was made.
+    Renew(PeerId),
     /// Makes a new session to a peer.
     Retry(PeerId),
     /// What we mean to send is now this.
@@ -200,6 +202,8 @@ pub enum EngineEvent {
     NegotiationNeeded,
     /// An answer to [`crate::EngineCommand::Roam`].
     Roamed {
+        /// Of the command.
+        op: u64,
         /// The other side answers on the network as it is now.
         reached: bool,
     },

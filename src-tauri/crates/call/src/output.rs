@@ -57,7 +57,7 @@ pub enum EngineCommand {
     Offer {
         /// Comes back in the answer.
         op: u64,
-        /// With new ICE credentials.
+        /// With new ICE credentials. A path that works stays in use until the offer is answered.
         ice_restart: bool,
     },
     /// Set a remote description. An offer is answered at once (`Description`), an answer ends the exchange (`Applied`).
@@ -79,7 +79,13 @@ pub enum EngineCommand {
     /// The other side has no more candidates in its current ICE generation.
     EndOfCandidates,
     /// The network is another one: take the path along, without a restart. Answered by [`crate::EngineEvent::Roamed`].
-    Roam,
+    Roam {
+        /// Comes back in the answer.
+        op: u64,
+    },
+    /// Whether descriptions reach the other side by another way than this session; so it is at first. While not, a restart
+    /// of ICE that would drop the path in use has to fail.
+    Signaling(bool),
     /// Send a message, reliably and in order.
     Send {
         /// The channel's label.

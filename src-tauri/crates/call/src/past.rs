@@ -16,6 +16,7 @@ pub(crate) struct Past {
 #[derive(Debug)]
 struct Run {
     generation: u32,
+    heard: bool,
     buried: bool,
     touched: Instant,
 }
@@ -30,6 +31,16 @@ impl Past {
     pub(crate) fn used(&mut self, address: Address, generation: u32, now: Instant) {
         let run = self.touch(address, now);
         run.generation = run.generation.max(generation);
+    }
+
+    /// The run said something to us alone: it was there when we were, whatever the server says.
+    pub(crate) fn hear(&mut self, address: Address, now: Instant) {
+        self.touch(address, now).heard = true;
+    }
+
+    /// Whether the run ever said something to us alone, and was not forgotten.
+    pub(crate) fn is_heard(&self, address: Address) -> bool {
+        self.runs.get(&address).is_some_and(|run| run.heard)
     }
 
     /// The run is over: nothing that comes from it counts. A run never comes back, whatever was kept from us of it.
@@ -47,7 +58,7 @@ impl Past {
             let oldest = self.runs.iter().min_by_key(|(_, run)| run.touched).map(|(address, _)| *address);
             oldest.and_then(|address| self.runs.remove(&address));
         }
-        let run = self.runs.entry(address).or_insert(Run { generation: 0, buried: false, touched: now });
+        let run = self.runs.entry(address).or_insert(Run { generation: 0, heard: false, buried: false, touched: now });
         run.touched = now;
         run
     }

@@ -62,12 +62,14 @@ impl Paths {
         self.open
     }
 
-    /// A pong came.
-    pub(crate) fn answered(&mut self, n: u32, busy: bool, now: Instant) {
-        if self.ping.take_if(|(sent, _)| *sent == n).is_some() {
+    /// A pong came. Whether it answers the ping that is out.
+    pub(crate) fn answered(&mut self, n: u32, busy: bool, now: Instant) -> bool {
+        let answers = self.ping.take_if(|(sent, _)| *sent == n).is_some();
+        if answers {
             self.answered = Some(now);
             self.timers.set(Timer::Ping, now + if busy { self.busy } else { self.idle });
         }
+        answers
     }
 
     /// Something depends on the path now: the next ping goes out soon.
@@ -159,14 +161,14 @@ mod tests {
         let busy = Duration::from_millis(500);
         assert_eq!(paths.handle_timeout(true, now + busy), Some(1));
         assert_eq!(paths.handle_timeout(true, now + busy * 2), None);
-        paths.answered(1, true, now + busy * 2);
+        assert!(paths.answered(1, true, now + busy * 2));
         assert_eq!(paths.handle_timeout(true, now + busy * 3), Some(2));
     }
 
     #[test]
     fn an_answer_to_no_ping_proves_nothing() {
         let (mut paths, now) = open();
-        paths.answered(9, true, now + Duration::from_secs(3));
+        assert!(!paths.answered(9, true, now + Duration::from_secs(3)));
         assert_eq!(paths.route(true, true, now + Duration::from_secs(3)), BOTH);
     }
 }

@@ -213,6 +213,14 @@ impl Peer {
         }
     }
 
+    /// No connection to it works.
+    pub(crate) fn is_sought(&self) -> bool {
+        match self.status.state {
+            SessionState::Connecting | SessionState::Disconnected | SessionState::Failed => true,
+            SessionState::New | SessionState::Connected | SessionState::Closed => false,
+        }
+    }
+
     fn frozen(&self) -> bool {
         self.status.state == SessionState::Connected && self.flow.is_frozen(self.tracks)
     }

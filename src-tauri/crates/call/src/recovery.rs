@@ -28,6 +28,8 @@ pub(crate) struct Recovery {
     stuck: bool,
     /// A restart was asked for although the session looked healthy.
     forced: bool,
+    /// The session came back before the restart that was asked for: it is made unless the other side answers now.
+    doubted: bool,
     /// Nothing comes back on a path that looks healthy.
     suspected: bool,
     tries: usize,
@@ -61,6 +63,7 @@ impl Recovery {
             hint: None,
             stuck: false,
             forced: false,
+            doubted: false,
             suspected: false,
             tries: 0,
             asked: None,
@@ -75,7 +78,7 @@ impl Recovery {
 
     /// A restart is being sought, so that the path matters.
     pub(crate) fn is_active(&self) -> bool {
-        self.unhealthy.is_some() || self.stuck || self.forced || self.suspected
+        self.unhealthy.is_some() || self.stuck || self.forced || self.doubted || self.suspected
     }
 
     /// The session was connected and is not any more. Only the first such moment counts.
@@ -101,17 +104,34 @@ impl Recovery {
         self.hint.is_some()
     }
 
-    /// The session is connected.
-    pub(crate) fn recovered(&mut self) {
+    /// The session is connected. A restart that was asked for on the way is needless, once the other side has answered.
+    pub(crate) fn recovered(&mut self, now: Instant) {
         if self.unhealthy.take().is_some() {
             self.hint = None;
+        } else if self.forced || self.doubted {
+            return;
         }
+        self.doubted |= self.forced;
         self.stuck = false;
         self.forced = false;
         self.suspected = false;
         self.tries = 0;
         self.asked = None;
         self.timers = Timers::default();
+        if self.doubted {
+            self.timers.set(Timer::Restart, now + self.timings.follow_after);
+        }
+    }
+
+    /// The other side answered on `ctrl`. Whether that makes a restart needless.
+    pub(crate) fn answered(&mut self) -> bool {
+        if self.unhealthy.is_some() || !std::mem::take(&mut self.doubted) || self.is_active() {
+            return false;
+        }
+        self.asked = None;
+        self.tries = 0;
+        self.timers.stop(Timer::Restart);
+        true
     }
 
     /// The server said that the peer is gone, or takes it back.
@@ -182,6 +202,7 @@ impl Recovery {
     /// A new ICE generation was agreed on.
     pub(crate) fn restarted(&mut self, rng: &mut SmallRng, now: Instant) {
         self.forced = false;
+        self.doubted = false;
         self.suspected = false;
         self.asked = None;
         if self.is_active() {
@@ -205,6 +226,7 @@ impl Recovery {
                 self.asked = Some(now);
                 if self.unhealthy.is_none() && !self.stuck && self.tries > MAX_FORCED {
                     self.forced = false;
+                    self.doubted = false;
                     self.suspected = false;
                     self.tries = 0;
                     return None;

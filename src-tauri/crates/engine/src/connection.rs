@@ -26,7 +26,7 @@ use webrtc::{
 };
 
 use crate::{
-    chain::{BindRtx, Estimator, Nack, Pacer, Shared, Tap},
+    chain::{BindRtx, Estimator, Hold, Nack, Pacer, Shared, Tap},
     error::EngineError,
     options::{IcePolicy, SessionOptions},
     tunnel::Tunnel,
@@ -37,11 +37,14 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// Checks per candidate pair before it is given up: with the interval, the 20 s that a session has to connect. A network
 /// that is back meanwhile is found at once.
 const CHECKS: u16 = 400;
-/// How long public addresses have to wait for a pair within one network. Often it is such a pair: whose check comes before its
-/// candidate was told counts as peer reflexive (RFC 8445 §7.3.1.3).
-const DIRECT_WAIT: Duration = Duration::from_millis(250);
-/// How long a relay has to wait for something better, which is not taken up any more once a relay is in use.
-const RELAY_WAIT: Duration = Duration::from_secs(1);
+/// How long public addresses have to wait for a pair within one network: two checks, which such a pair answers at once. Often
+/// it is such a pair: whose check comes before its candidate was told counts as peer reflexive (RFC 8445 §7.3.1.3).
+pub(crate) const DIRECT_WAIT: Duration = Duration::from_millis(100);
+/// How long a relay has to wait for something better, which the stack does not take up any more once a relay is in use. A
+/// pair through one needs some round trips more than a direct one before it works at all: two for the allocation, which
+/// come before its candidate is told, and one for the permission, which comes before its first check. What is left to wait
+/// for is a NAT on the direct way that opens with the second check.
+const RELAY_WAIT: Duration = Duration::from_millis(250);
 /// How often an allocation is refreshed. The stack does not repeat a refresh whose nonce was too old (RFC 8489 §9.2.4), it only
 /// uses the new one for the next. At half of the lifetime, as is its custom, that is too late: coturn's nonces and allocations
 /// both end after ten minutes.
@@ -202,6 +205,7 @@ fn chain(options: &SessionOptions, shared: &Arc<Shared>) -> Registry {
         .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build())
         .with(Slot::SenderReport, SenderReportBuilder::new().build())
         .with(Slot::from(3_500), Tap::new(Arc::clone(shared)))
+        .with(Slot::from(14_000), Hold::new(Arc::clone(shared)))
 }
 
 /// Where other sides may connect to over TCP.

@@ -18,6 +18,9 @@ pub enum EngineError {
     /// Relays alone are allowed, and no TURN server is known.
     #[error("no relay is known, and nothing else is allowed")]
     NoRelay,
+    /// A restart of ICE would drop the only path by which it could be answered.
+    #[error("nobody could answer a restart of ICE")]
+    Unanswerable,
     /// An operation took so long that the connection can no longer be trusted.
     #[error("the connection does not answer")]
     Stuck,

@@ -41,8 +41,8 @@ pub(crate) enum Notice {
     Track(Arc<dyn TrackRemote>),
     /// A local track needs a key frame.
     KeyFrame(TrackRole),
-    /// Whether the other side is reached as the network is now.
-    Roamed(bool),
+    /// Whether the other side is reached as the network is, which the session was told of under this number.
+    Roamed(u64, bool),
 }
 
 /// The sending half; cheap to clone.

@@ -67,7 +67,7 @@ pub(crate) fn without(sdp: &str) -> String {
 }
 
 /// Whether a candidate's transport is TCP (RFC 6544 §4.5).
-fn is_tcp(candidate: &str) -> bool {
+pub(crate) fn is_tcp(candidate: &str) -> bool {
     let mut words = candidate.split_ascii_whitespace();
     let is_candidate = words.next().is_some_and(|word| word.starts_with("candidate:"));
     is_candidate && words.nth(1).is_some_and(|transport| transport.eq_ignore_ascii_case("tcp"))

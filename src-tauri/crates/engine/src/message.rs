@@ -19,11 +19,13 @@ pub enum SessionCommand {
     Offer {
         /// Comes back in the answer.
         op: u64,
-        /// With fresh ICE credentials: the selected pair is dropped at once.
+        /// With fresh ICE credentials. The selected pair is dropped when the answer is applied, or at once where it does
+        /// not work any more, goes through a TURN server or over TCP.
         ice_restart: bool,
     },
     /// Apply a remote description. An offer is answered at once ([`SessionEvent::Description`]), an answer ends the
-    /// exchange ([`SessionEvent::Applied`]). A description that cannot be used leaves the session as it was.
+    /// exchange ([`SessionEvent::Applied`]). Where an offer restarts ICE and the path works, it is kept until the other side
+    /// goes over to the next one. A description that cannot be used leaves the session as it was.
     Apply {
         /// Comes back in the answer.
         op: u64,
@@ -41,7 +43,8 @@ pub enum SessionCommand {
     Candidate(Candidate),
     /// The other side has no more candidates.
     EndOfCandidates,
-    /// Use these STUN and TURN servers from the next ICE generation on: their credentials do not last for ever.
+    /// Use these STUN and TURN servers from the next ICE generation on: their credentials do not last for ever. What the
+    /// session has of the ones before, an allocation above all, stays as it is until then.
     IceServers(Vec<IceServer>),
     /// Open a channel beside `ctrl` and `chat`; [`SessionEvent::ChannelOpen`] or [`SessionEvent::ChannelClosed`] follows.
     OpenChannel {
@@ -61,8 +64,16 @@ pub enum SessionCommand {
         data: Bytes,
     },
     /// The network is another one: take the session to an address that works, without a restart. Answered by
-    /// [`SessionEvent::Roamed`], within a second or so.
-    Roam(Network),
+    /// [`SessionEvent::Roamed`], within a second or so, or as soon as another such command overtakes it.
+    Roam {
+        /// Comes back in the answer.
+        op: u64,
+        /// As it is now.
+        network: Network,
+    },
+    /// Whether descriptions reach the other side by another way than this session. While not, a restart of ICE that would
+    /// drop the path in use fails: nobody could answer it.
+    Signaling(bool),
     /// Ask the other side for a key frame.
     RequestKeyFrame {
         /// The remote track.
@@ -125,9 +136,12 @@ pub enum SessionEvent {
         /// The channel.
         label: String,
     },
-    /// Whether the other side is reached as the network is now.
+    /// Whether the other side is reached as the network was told to be.
     Roamed {
-        /// It answers. False also where a path cannot be taken along: one through a server, or over TCP.
+        /// Of the command.
+        op: u64,
+        /// It answers. False also where a path cannot be taken along: one through a server, or over TCP; and where the
+        /// network was another one again before anybody answered.
         reached: bool,
     },
     /// Whether nothing has come back for a second for the media that is sent, on a path that was steady: sooner than ICE

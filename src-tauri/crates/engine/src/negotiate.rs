@@ -21,8 +21,13 @@ use webrtc::{
 };
 
 use crate::{
+    connection::DIRECT_WAIT,
     error::EngineError,
     hide,
+    keep::{
+        self, Keep,
+        text::{self, Setup},
+    },
     late::{self, Late},
     options::IcePolicy,
     roam::Credentials,
@@ -57,11 +62,31 @@ pub(crate) struct Negotiation {
     told: BTreeSet<String>,
     ended: bool,
     late: Late,
+    keep: Keep,
+    /// A restart's offer that was said and not set yet.
+    staged: Option<RTCSessionDescription>,
+    /// A restart's answer that was said and not set yet.
+    ahead: Option<Ahead>,
+    /// A restart was prepared and given up: the stack goes through with it at the next description that it sets.
+    stale: bool,
+}
+
+/// What the stack is given in the place of an offer and an answer to it, which it could not put off: an offer of our own with
+/// the credentials that the answer named, and the other side's as an answer.
+struct Ahead {
+    offer: RTCSessionDescription,
+    answer: RTCSessionDescription,
+    /// The other side's generation.
+    ufrag: String,
 }
 
 impl Negotiation {
-    pub(crate) fn new(tracks: [Arc<TrackLocalStaticRTP>; 4], policy: IcePolicy, tcp: bool) -> Self {
+    pub(crate) fn new(tracks: [Arc<TrackLocalStaticRTP>; 4], policy: IcePolicy, tcp: bool, keep: Keep) -> Self {
         Self {
+            keep,
+            staged: None,
+            ahead: None,
+            stale: false,
             policy,
             tcp,
             admitted: 0,
@@ -80,13 +105,15 @@ impl Negotiation {
         }
     }
 
-    /// Makes an offer and sets it. A session that has no m-lines yet gets all four.
+    /// Makes an offer and sets it. A session that has no m-lines yet gets all four. `keep`: the path in use works, so that
+    /// a restart is set when it is answered.
     pub(crate) async fn offer(
         &mut self,
         pc: &dyn PeerConnection,
         ice_restart: bool,
+        keep: bool,
     ) -> Result<Description, EngineError> {
-        if pc.pending_local_description().await.is_some() {
+        if self.staged.is_some() || pc.pending_local_description().await.is_some() {
             return Err(EngineError::Description("an offer is out already".to_owned()));
         }
         if self.transceivers.is_empty() {
@@ -95,7 +122,92 @@ impl Negotiation {
             }
         }
         let offer = pc.create_offer(Some(RTCOfferOptions { ice_restart })).await?;
+        let restarts = !self.local_ufrag.is_empty() && sdp::ufrag(&offer.sdp) != self.local_ufrag;
+        if restarts && keep {
+            let description = self.unset(DescriptionKind::Offer, &offer.sdp);
+            self.staged = Some(offer);
+            return Ok(description);
+        }
         self.set_local(pc, offer, DescriptionKind::Offer).await
+    }
+
+    /// Answers an offer that restarts ICE and nothing else, without setting anything yet: [`Self::settle`] does. `None`
+    /// where that cannot be, and nothing was done.
+    pub(crate) async fn answer_ahead(
+        &mut self,
+        pc: &dyn PeerConnection,
+        description: &Description,
+    ) -> Result<Option<Description>, EngineError> {
+        let parsed = sdp::parse(description, self.tcp)?;
+        let in_force = (pc.current_local_description().await, pc.current_remote_description().await);
+        let (Some(local), Some(remote)) = in_force else { return Ok(None) };
+        let offer = &parsed.description.sdp;
+        if self.staged.is_some() || pc.pending_local_description().await.is_some() || parsed.ufrag == self.remote_ufrag
+        {
+            return Ok(None);
+        }
+        let Some(setup) = Setup::ours(&local.sdp, &remote.sdp).filter(|_| text::is_restart_alone(&remote.sdp, offer))
+        else {
+            return Ok(None);
+        };
+        let answer = RTCSessionDescription::answer(text::decided(offer, setup.other()))?;
+        let made = pc.create_offer(Some(RTCOfferOptions { ice_restart: true })).await?;
+        self.stale = true;
+        let Some(secret) = sdp::secret(&made.sdp).filter(|_| sdp::answers(&made.sdp, offer)) else { return Ok(None) };
+        let said = text::decided(&text::renewed(&local.sdp, &made.sdp, &secret), setup);
+        self.keep.expect(&format!("{}:{}", secret.ufrag, parsed.ufrag));
+        self.ahead = Some(Ahead { offer: made, answer, ufrag: parsed.ufrag });
+        Ok(Some(self.unset(DescriptionKind::Answer, &said)))
+    }
+
+    /// An answer was said and waits to be set.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.ahead.is_some()
+    }
+
+    /// Sets what was answered ahead.
+    pub(crate) async fn settle(&mut self, pc: &dyn PeerConnection) -> Result<(), EngineError> {
+        let Some(Ahead { offer, answer, ufrag }) = self.ahead.take() else { return Ok(()) };
+        self.keep.begin();
+        keep::as_if_older(DIRECT_WAIT, self.set_local(pc, offer, DescriptionKind::Offer)).await?;
+        if let Err(error) = pc.set_remote_description(answer).await {
+            self.rollback(pc).await?;
+            return Err(error.into());
+        }
+        self.enter_generation(pc, ufrag).await;
+        Ok(())
+    }
+
+    /// Forgets what was answered ahead: nobody took the answer up.
+    pub(crate) fn forget(&mut self) {
+        self.ahead = None;
+        self.keep.end();
+    }
+
+    /// A description that the stack has not set, as it is said.
+    fn unset(&self, kind: DescriptionKind, sdp: &str) -> Description {
+        let datagrams = self.told.iter().map(String::as_str).filter(|candidate| !late::is_tcp(candidate));
+        let sdp = self.shown(&text::with_candidates(sdp, datagrams));
+        Description { kind, sdp, tracks: self.local.clone() }
+    }
+
+    /// A description as the other side may see it.
+    fn shown(&self, sdp: &str) -> String {
+        let sdp = self.keep.told(sdp);
+        match self.policy {
+            IcePolicy::All => late::without(&sdp),
+            IcePolicy::Relay => hide::description(&sdp),
+        }
+    }
+
+    /// Whether the next offer of ours begins the first ICE generation.
+    pub(crate) fn begins(&self) -> bool {
+        self.local_ufrag.is_empty()
+    }
+
+    /// Whether a remote description begins another ICE generation (RFC 8839 §4.4.1.1.1).
+    pub(crate) fn restarts(&self, description: &Description) -> bool {
+        description.kind == DescriptionKind::Offer && sdp::ufrag(&description.sdp) != self.remote_ufrag
     }
 
     /// Applies a remote description; an offer is answered.
@@ -122,6 +234,8 @@ impl Negotiation {
 
     /// Takes the own offer back (RFC 8829 §4.1.10.2). The stack knows no implicit rollback.
     pub(crate) async fn rollback(&mut self, pc: &dyn PeerConnection) -> Result<(), EngineError> {
+        // The path in use is as it was.
+        self.stale |= self.staged.take().is_some();
         if pc.pending_local_description().await.is_some() {
             pc.set_local_description(RTCSessionDescription::rollback(None)?).await?;
         }
@@ -143,6 +257,7 @@ impl Negotiation {
 
     /// A local candidate as the other side needs it; `None` when it was told already, or may not be told.
     pub(crate) fn local_candidate(&mut self, candidate: String) -> Option<Candidate> {
+        let candidate = self.keep.told(&candidate);
         let candidate = match self.policy {
             IcePolicy::All => candidate,
             IcePolicy::Relay => hide::candidate(&candidate)?,
@@ -214,6 +329,7 @@ impl Negotiation {
         if pc.pending_local_description().await.is_some() {
             return Err(EngineError::Description("an offer of our own is out".to_owned()));
         }
+        self.flush(pc).await?;
         let roles = self.assign(&description.tracks, &parsed.lines);
         // The stack gives each new m-line the first free transceiver of its kind: they must come in the lines' order. One
         // that no line takes would be offered for ever.
@@ -245,11 +361,19 @@ impl Negotiation {
         description: &Description,
         parsed: &Parsed,
     ) -> Result<(), EngineError> {
-        let Some(offer) = pc.pending_local_description().await else {
+        let out = match &self.staged {
+            Some(offer) => Some(offer.clone()),
+            None => pc.pending_local_description().await,
+        };
+        let Some(offer) = out else {
             return Err(EngineError::Description("an answer without an offer".to_owned()));
         };
         if !sdp::answers(&offer.sdp, &parsed.description.sdp) {
             return Err(EngineError::Description("an answer to another offer".to_owned()));
+        }
+        if self.staged.take().is_some() {
+            self.keep.begin();
+            keep::as_if_older(DIRECT_WAIT, self.set_local(pc, offer, DescriptionKind::Offer)).await?;
         }
         pc.set_remote_description(parsed.description.clone()).await?;
         self.remote = self.assign(&description.tracks, &parsed.lines);
@@ -287,6 +411,7 @@ impl Negotiation {
     ) -> Result<Description, EngineError> {
         let sdp = description.sdp.clone();
         pc.set_local_description(description).await?;
+        self.stale = false;
         let ufrag = sdp::ufrag(&sdp);
         if ufrag != self.local_ufrag {
             self.local_ufrag = ufrag;
@@ -303,11 +428,17 @@ impl Negotiation {
         self.first_mid = sdp::first_mid(&sdp);
         // What the stack has now includes the candidates gathered so far.
         let sdp = pc.local_description().await.map_or(sdp, |description| description.sdp);
-        let sdp = match self.policy {
-            IcePolicy::All => late::without(&sdp),
-            IcePolicy::Relay => hide::description(&sdp),
-        };
-        Ok(Description { kind, sdp, tracks: self.local.clone() })
+        Ok(Description { kind, sdp: self.shown(&sdp), tracks: self.local.clone() })
+    }
+
+    /// Goes through with a restart that was given up, before the stack does so in an answer that must not hold one.
+    async fn flush(&mut self, pc: &dyn PeerConnection) -> Result<(), EngineError> {
+        if self.stale {
+            let offer = pc.create_offer(None).await?;
+            self.set_local(pc, offer, DescriptionKind::Offer).await?;
+            self.rollback(pc).await?;
+        }
+        Ok(())
     }
 
     async fn enter_generation(&mut self, pc: &dyn PeerConnection, ufrag: String) {

@@ -54,6 +54,7 @@ pub struct Netem(Arc<State>);
 struct State {
     random: Mutex<StdRng>,
     outgoing: Mutex<Impairment>,
+    doomed: Mutex<Option<Doomed>>,
     blackhole: AtomicBool,
     mapping: AtomicU64,
     sent: AtomicU64,
@@ -66,6 +67,7 @@ impl Netem {
         Self(Arc::new(State {
             random: Mutex::new(StdRng::seed_from_u64(seed)),
             outgoing: Mutex::new(Impairment::default()),
+            doomed: Mutex::new(None),
             blackhole: AtomicBool::new(false),
             mapping: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -81,6 +83,11 @@ impl Netem {
     /// From now on, datagrams that leave are treated like this.
     pub fn outgoing(&self, impairment: Impairment) {
         *lock(&self.0.outgoing) = impairment;
+    }
+
+    /// Loses one datagram alone: of those of a kind that leave from now on, the one after so many others.
+    pub fn lose(&self, kind: fn(&[u8]) -> bool, after: u32) {
+        *lock(&self.0.doomed) = Some(Doomed { kind, after });
     }
 
     /// From now on, nothing leaves and nothing comes; or everything does again.
@@ -99,14 +106,33 @@ impl Netem {
     }
 }
 
+/// A datagram that is to be lost.
+#[derive(Debug)]
+struct Doomed {
+    kind: fn(&[u8]) -> bool,
+    after: u32,
+}
+
 impl State {
+    /// Whether this is the one that is to be lost.
+    fn is_doomed(&self, datagram: &[u8]) -> bool {
+        let mut doomed = lock(&self.doomed);
+        let Some(one) = doomed.as_mut().filter(|doomed| (doomed.kind)(datagram)) else { return false };
+        let is_last = one.after == 0;
+        one.after = one.after.saturating_sub(1);
+        if is_last {
+            *doomed = None;
+        }
+        is_last
+    }
+
     /// After how long the next datagram arrives; `None` when it is lost.
-    fn fate(&self) -> Option<Duration> {
+    fn fate(&self, datagram: &[u8]) -> Option<Duration> {
         self.sent.fetch_add(1, Relaxed);
         let impairment = *lock(&self.outgoing);
         let mut random = lock(&self.random);
         let (loss, jitter): (f64, f64) = (random.random(), random.random());
-        if self.blackhole.load(Relaxed) || loss < impairment.loss {
+        if self.is_doomed(datagram) || self.blackhole.load(Relaxed) || loss < impairment.loss {
             self.lost.fetch_add(1, Relaxed);
             return None;
         }
@@ -183,7 +209,7 @@ impl AsyncUdpSocket for Socket {
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         let size = transmit.contents.len();
-        match self.state.fate() {
+        match self.state.fate(transmit.contents) {
             None => Poll::Ready(Ok(size)),
             Some(Duration::ZERO) => self.outside().socket.poll_send(cx, transmit),
             Some(delay) => {

@@ -3,6 +3,14 @@
 /// Everything of a runtime that is passed on to `self.inner` as it is: all but tasks and UDP sockets.
 macro_rules! forward_runtime {
     () => {
+        $crate::runtime::forward_streams!();
+        $crate::runtime::forward_timers!();
+    };
+}
+
+/// Of those, the ones that make connections.
+macro_rules! forward_streams {
+    () => {
         fn wrap_tcp_listener(
             &self,
             listener: std::net::TcpListener,
@@ -23,8 +31,6 @@ macro_rules! forward_runtime {
         ) -> $crate::runtime::Pending<'a, std::io::Result<Vec<std::net::SocketAddr>>> {
             self.inner.resolve_host(host)
         }
-
-        $crate::runtime::forward_timers!();
     };
 }
 
@@ -35,10 +41,24 @@ macro_rules! forward_timers {
             self.inner.now()
         }
 
+        $crate::runtime::forward_but_clock!();
+    };
+}
+
+/// Of those, all but the clock.
+macro_rules! forward_but_clock {
+    () => {
         fn sleep(&self, duration: std::time::Duration) -> $crate::runtime::Pending<'static, ()> {
             self.inner.sleep(duration)
         }
 
+        $crate::runtime::forward_but_sleep!();
+    };
+}
+
+/// Of those, all but the sleep.
+macro_rules! forward_but_sleep {
+    () => {
         fn interval(&self, period: std::time::Duration) -> Box<dyn webrtc::runtime::AsyncInterval> {
             self.inner.interval(period)
         }
@@ -57,7 +77,10 @@ macro_rules! forward_timers {
     };
 }
 
+pub(crate) use forward_but_clock;
+pub(crate) use forward_but_sleep;
 pub(crate) use forward_runtime;
+pub(crate) use forward_streams;
 pub(crate) use forward_timers;
 
 /// A boxed future.

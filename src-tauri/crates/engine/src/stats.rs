@@ -8,13 +8,11 @@ use std::{
 };
 
 use parlor_protocol::diagnostics::{Candidate, CandidateCount, Pair};
-use rtc::{
-    peer_connection::transport::RTCIceServerTransportProtocol, statistics::stats::ice_candidate::RTCIceCandidateStats,
-};
+use rtc::statistics::stats::ice_candidate::RTCIceCandidateStats;
 use serde::Serialize;
 use webrtc::peer_connection::{PeerConnection, RTCStatsReport, RTCStatsReportEntry, StatsSelector};
 
-use crate::chain::Shared;
+use crate::{chain::Shared, keep::Keep, tunnel::Tunnel};
 
 /// A session's latest numbers, refreshed each second while it lives.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -69,9 +67,12 @@ pub struct EngineStats {
 
 impl EngineStats {
     /// With where the ends are now, which the stack does not know: it goes on with the pair that it selected.
-    pub(crate) fn moved(mut self, moves: u64, places: [Option<SocketAddr>; 2]) -> Self {
+    pub(crate) fn moved(mut self, moves: u64, places: [Option<SocketAddr>; 2], keep: &Keep) -> Self {
         self.moves = moves;
         if let Some(pair) = &mut self.selected {
+            let real =
+                pair.local.address.as_ref().and_then(|address| address.parse().ok()).map(|known| keep.real(known));
+            pair.local.address = real.map(|real| real.to_string()).or(pair.local.address.take());
             for (end, place) in [&mut pair.local, &mut pair.remote].into_iter().zip(places) {
                 if let Some(place) = place {
                     end.address = Some(place.to_string());
@@ -89,7 +90,13 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) async fn read(&mut self, pc: &dyn PeerConnection, shared: &Shared, now: Instant) -> EngineStats {
+    pub(crate) async fn read(
+        &mut self,
+        pc: &dyn PeerConnection,
+        shared: &Shared,
+        tunnel: &Tunnel,
+        now: Instant,
+    ) -> EngineStats {
         let report = pc.get_stats(now, StatsSelector::None).await;
         let sctp = match pc.sctp().await {
             Some(sctp) => sctp.state().await.map(|state| state.to_string()).unwrap_or_default(),
@@ -123,7 +130,8 @@ impl Meter {
         if pair.current_round_trip_time > 0.0 {
             stats.rtt_ms = pair.current_round_trip_time * 1000.0;
         }
-        let [local, remote] = [&pair.local_candidate_id, &pair.remote_candidate_id].map(|id| candidate(&report, id));
+        let [local, remote] =
+            [&pair.local_candidate_id, &pair.remote_candidate_id].map(|id| candidate(&report, id, tunnel));
         stats.pair = format!("{}/{}", local.kind, remote.kind);
         stats.selected = Some(Pair { local, remote });
         if let Some((id, at, sent, received)) = &self.last
@@ -172,23 +180,15 @@ fn counted(report: &RTCStatsReport) -> Vec<CandidateCount> {
 
 /// The pair names a candidate by its bare id, the report by its kind and id. A candidate that nobody told of was found
 /// on the way: peer reflexive (RFC 8445 §7.2.5.3.1).
-fn candidate(report: &RTCStatsReport, id: &str) -> Candidate {
+fn candidate(report: &RTCStatsReport, id: &str, tunnel: &Tunnel) -> Candidate {
     let Some((_, found)) = candidates(report).find(|(_, candidate)| candidate.stats.id.ends_with(id)) else {
         return Candidate { kind: "prflx".into(), protocol: "udp".into(), ..Candidate::default() };
-    };
-    let relay_protocol = match found.relay_protocol {
-        // What the stack takes for UDP may go through a tunnel (`crate::tunnel`), which it knows nothing of.
-        RTCIceServerTransportProtocol::Udp if found.url.contains(".invalid") => None,
-        RTCIceServerTransportProtocol::Udp => Some("udp"),
-        RTCIceServerTransportProtocol::Tcp => Some("tcp"),
-        RTCIceServerTransportProtocol::Tls => Some("tls"),
-        RTCIceServerTransportProtocol::Unspecified | _ => None,
     };
     let address = found.address.as_ref().filter(|address| !address.is_empty());
     Candidate {
         kind: found.candidate_type.to_string(),
         protocol: found.protocol.to_lowercase(),
-        relay_protocol: relay_protocol.map(str::to_owned),
+        relay_protocol: tunnel.relay_protocol(&found.url).map(str::to_owned),
         address: address.map(|address| {
             let host = if address.contains(':') { format!("[{address}]") } else { address.clone() };
             format!("{host}:{}", found.port)

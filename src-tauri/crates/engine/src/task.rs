@@ -1,5 +1,7 @@
 //! The task that owns a session's peer connection.
 
+mod describe;
+
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -7,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parlor_protocol::{Cause, SessionState, media::TrackRole};
+use parlor_protocol::{Cause, SessionState, media::TrackRole, signal::IceServer};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -27,10 +29,12 @@ use crate::{
     handler::Handler,
     inbound::{self, Media},
     inbox::{Inbox, Notice, Notices, Overflow},
+    keep::Keep,
     message::{SessionCommand, SessionEvent},
     negotiate::Negotiation,
     options::SessionOptions,
     outbound::{Outbound, Pump},
+    prompt::Prompt,
     roam::{Network, Roam},
     stats::{EngineStats, Meter},
     supervise::{Gone, Supervised},
@@ -41,6 +45,8 @@ use crate::{
 const TICK: Duration = Duration::from_millis(250);
 /// Ticks between two readings of the numbers.
 const TICKS_PER_READING: u32 = 4;
+/// How long a restart that keeps its sockets may take; one that takes longer is none that media is sent into.
+const RENEWED: Duration = Duration::from_millis(500);
 /// No operation of a connection that is well takes this long; one that does would hold up everything behind it.
 const STUCK: Duration = Duration::from_secs(5);
 /// How long the last messages may take to be acknowledged before a connection is closed: one round trip, on nearly all paths.
@@ -88,8 +94,18 @@ struct Live {
     remote: BTreeMap<TrackRole, Arc<dyn TrackRemote>>,
     readers: Vec<JoinHandle<()>>,
     roam: Roam,
-    /// An attempt to follow the network, under way or over.
-    roaming: Option<JoinHandle<()>>,
+    /// The attempt to follow the network that is not answered yet.
+    roaming: Option<(u64, JoinHandle<()>)>,
+    keep: Keep,
+    prompt: Prompt,
+    /// As the stack has it.
+    state: SessionState,
+    /// Descriptions reach the other side by another way than this session.
+    signaling_up: bool,
+    /// When to give up an answer that was said ahead.
+    ahead_until: Option<tokio::time::Instant>,
+    /// Servers for the next ICE generation.
+    servers: Option<Vec<IceServer>>,
     meter: Meter,
     ticks: u32,
     told: Option<(u64, Duration, f32)>,
@@ -122,7 +138,10 @@ impl Task {
                 return;
             }
         };
-        let (runtime, gone) = Supervised::new(roam.runtime());
+        tunnel.look_up(&options.ice_servers).await;
+        let keep = Keep::new(roam.runtime());
+        let prompt = Prompt::new(keep.runtime(), Arc::clone(&shared));
+        let (runtime, gone) = Supervised::new(prompt.runtime());
         let handler = Arc::new(Handler { inbox: inbox.clone(), shared: Arc::clone(&shared) });
         let pc = match Box::pin(connection::connect(&options, &tunnel, runtime, handler, &shared)).await {
             Ok(pc) => pc,
@@ -133,7 +152,7 @@ impl Task {
                 return;
             }
         };
-        let negotiation = Negotiation::new(pump.tracks(), options.ice_policy, options.ice_tcp);
+        let negotiation = Negotiation::new(pump.tracks(), options.ice_policy, options.ice_tcp, keep.clone());
         let pump = tokio::spawn(pump.run());
         let mut live = Live {
             id,
@@ -153,6 +172,12 @@ impl Task {
             readers: vec![pump],
             roam,
             roaming: None,
+            keep,
+            prompt,
+            state: SessionState::New,
+            signaling_up: true,
+            ahead_until: None,
+            servers: None,
             meter: Meter::default(),
             ticks: 0,
             told: None,
@@ -170,7 +195,9 @@ impl Live {
         }
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut stopped = self.stopped.clone();
+        let mut look = tokio::time::interval(describe::LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut stopped, keep) = (self.stopped.clone(), self.keep.clone());
         let mut silent = self.roam.silent();
         loop {
             let step = tokio::select! {
@@ -185,13 +212,19 @@ impl Live {
                         tokio::time::timeout(FLUSH, self.channels.flush()).await.ok();
                         return End::Closed;
                     }
-                    Some(command) => self.command(command).await,
+                    Some(command) => {
+                        let step = self.command(command).await;
+                        self.prompt.wake();
+                        step
+                    }
                 },
                 Some(notice) = self.notices.next() => self.notice(notice).await,
                 Ok(()) = silent.changed() => {
                     let silent = *silent.borrow_and_update();
                     self.emit(SessionEvent::Silent(silent)).await
                 }
+                () = describe::taken_up(&keep, self.ahead_until.is_some()) => self.look_ahead(true).await,
+                _ = look.tick(), if self.ahead_until.is_some() => self.look_ahead(false).await,
                 _ = tick.tick() => self.tick().await,
             };
             if let Err(end) = step {
@@ -202,20 +235,12 @@ impl Live {
 
     async fn command(&mut self, command: SessionCommand) -> Result<(), End> {
         match command {
-            SessionCommand::Offer { op, ice_restart } => {
-                // Candidates found before belong to the generation that the offer may end.
-                self.drain().await?;
-                let offer = bounded(self.negotiation.offer(self.pc.as_ref(), ice_restart)).await?;
-                self.finish(op, offer.map(Some)).await
-            }
-            SessionCommand::Apply { op, description, rollback } => {
-                self.drain().await?;
-                let applied = bounded(self.negotiation.apply(self.pc.as_ref(), &description, rollback)).await?;
-                self.finish(op, applied).await
-            }
-            SessionCommand::Rollback { op } => {
-                let done = bounded(self.negotiation.rollback(self.pc.as_ref())).await?;
-                self.finish(op, done.map(|()| None)).await
+            SessionCommand::Offer { op, ice_restart } => self.offer(op, ice_restart).await,
+            SessionCommand::Apply { op, description, rollback } => self.apply(op, description, rollback).await,
+            SessionCommand::Rollback { op } => self.rollback(op).await,
+            SessionCommand::Signaling(up) => {
+                self.signaling_up = up;
+                Ok(())
             }
             SessionCommand::Candidate(candidate) => {
                 bounded(self.negotiation.candidate(self.pc.as_ref(), candidate)).await
@@ -223,13 +248,9 @@ impl Live {
             // The stack takes candidates at any time and needs no end; browsers want to be told, we do not.
             SessionCommand::EndOfCandidates => Ok(()),
             SessionCommand::IceServers(servers) => {
-                let set = match connection::configuration(&servers, &self.tunnel) {
-                    Ok(new) => bounded(self.pc.set_configuration(new)).await?.map_err(EngineError::from),
-                    Err(error) => Err(error),
-                };
-                if let Err(error) = set {
-                    tracing::warn!(session = self.id, %error, "these servers cannot be used");
-                }
+                let (tunnel, names) = (Arc::clone(&self.tunnel), servers.clone());
+                tokio::spawn(async move { tunnel.look_up(&names).await });
+                self.servers = Some(servers);
                 Ok(())
             }
             SessionCommand::OpenChannel { label } => {
@@ -248,20 +269,14 @@ impl Live {
                 }
                 Ok(())
             }
-            SessionCommand::Roam(network) => {
-                self.follow(network);
-                Ok(())
-            }
+            SessionCommand::Roam { op, network } => self.follow(op, network).await,
             SessionCommand::Close => Err(End::Closed),
         }
     }
 
     async fn notice(&mut self, notice: Notice) -> Result<(), End> {
         match notice {
-            Notice::Candidate(candidate) => match self.negotiation.local_candidate(candidate) {
-                Some(candidate) => self.emit(SessionEvent::Candidate(candidate)).await,
-                None => Ok(()),
-            },
+            Notice::Candidate(candidate) => self.candidate(candidate).await,
             Notice::Gathered => match self.negotiation.end_of_candidates() {
                 Some(ufrag) => self.emit(SessionEvent::EndOfCandidates { ufrag }).await,
                 None => Ok(()),
@@ -286,7 +301,10 @@ impl Live {
             }
             Notice::Track(track) => self.track(track).await,
             Notice::KeyFrame(role) => self.emit(SessionEvent::KeyFrameRequested { role }).await,
-            Notice::Roamed(reached) => self.emit(SessionEvent::Roamed { reached }).await,
+            Notice::Roamed(op, reached) => match self.roaming.take_if(|(newest, _)| *newest == op) {
+                Some(_) => self.emit(SessionEvent::Roamed { op, reached }).await,
+                None => Ok(()),
+            },
         }
     }
 
@@ -301,12 +319,18 @@ impl Live {
             // The stack may learn new states; none of them is a reason to change ours.
             _ => return Ok(()),
         };
-        // A silent path still gets media: it may be silent in one direction alone, or heal any moment.
+        // A silent path still gets media: it may be silent in one direction alone, or heal any moment. What is lost between
+        // two paths of which the second is known to work is asked for again.
         let flowing = match state {
             SessionState::Connected | SessionState::Disconnected => true,
-            SessionState::New | SessionState::Connecting | SessionState::Failed | SessionState::Closed => false,
+            SessionState::Connecting => self.keep.is_recent(RENEWED),
+            SessionState::New | SessionState::Failed | SessionState::Closed => false,
         };
         self.outbound.set_flowing(flowing);
+        self.state = state;
+        if state != SessionState::Connecting {
+            self.keep.release();
+        }
         self.emit(SessionEvent::Connection(state)).await
     }
 
@@ -322,37 +346,16 @@ impl Live {
         Ok(())
     }
 
-    async fn finish(
-        &mut self,
-        op: u64,
-        result: Result<Option<parlor_protocol::negotiation::Description>, EngineError>,
-    ) -> Result<(), End> {
-        self.roam.agree(bounded(self.negotiation.credentials(self.pc.as_ref())).await?);
-        let types = bounded(self.negotiation.payload_types()).await?;
-        for role in TrackRole::ALL {
-            self.outbound.set_payload_type(role, types.get(&role).copied());
-        }
-        let event = match result {
-            Ok(Some(description)) => SessionEvent::Description { op, description },
-            Ok(None) => SessionEvent::Applied { op },
-            Err(error) => {
-                tracing::debug!(session = self.id, op, %error, "negotiation");
-                SessionEvent::OpFailed { op, error: error.to_string() }
-            }
-        };
-        self.emit(event).await
-    }
-
     /// Follows the network in the background. An attempt that is still under way is about a network that is gone.
-    fn follow(&mut self, network: Network) {
+    async fn follow(&mut self, op: u64, network: Network) -> Result<(), End> {
         let (roam, inbox, rtt) = (self.roam.clone(), self.inbox.clone(), self.shared.rtt());
         let attempt = tokio::spawn(async move {
             let reached = roam.follow(&network, rtt).await;
-            inbox.post(Notice::Roamed(reached));
+            inbox.post(Notice::Roamed(op, reached));
         });
-        if let Some(before) = self.roaming.replace(attempt) {
-            before.abort();
-        }
+        let Some((op, before)) = self.roaming.replace((op, attempt)) else { return Ok(()) };
+        before.abort();
+        self.emit(SessionEvent::Roamed { op, reached: false }).await
     }
 
     async fn drain(&mut self) -> Result<(), End> {
@@ -364,9 +367,12 @@ impl Live {
 
     async fn tick(&mut self) -> Result<(), End> {
         self.ticks = self.ticks.wrapping_add(1);
+        if !self.keep.is_recent(RENEWED) {
+            self.keep.release();
+        }
         if self.ticks.is_multiple_of(TICKS_PER_READING) {
-            let stats = bounded(self.meter.read(self.pc.as_ref(), &self.shared, Instant::now())).await?;
-            self.stats.send_replace(stats.moved(self.roam.moves(), self.roam.places()));
+            let stats = bounded(self.meter.read(self.pc.as_ref(), &self.shared, &self.tunnel, Instant::now())).await?;
+            self.stats.send_replace(stats.moved(self.roam.moves(), self.roam.places(), &self.keep));
         }
         let (candidates, end) = self.negotiation.late(self.outbound.is_flowing(), Instant::now());
         for candidate in candidates {
@@ -396,7 +402,10 @@ impl Live {
     async fn close(mut self, end: End) {
         self.outbound.set_flowing(false);
         self.channels.stop();
-        self.readers.iter().chain(&self.roaming).for_each(JoinHandle::abort);
+        let roaming = self.roaming.iter().map(|(_, attempt)| attempt);
+        self.readers.iter().chain(roaming).for_each(JoinHandle::abort);
+        // Sockets that are kept for a next generation keep themselves.
+        self.keep.end();
         // Dropped without this, the connection would keep its task and its sockets for ever.
         if tokio::time::timeout(STUCK, self.pc.close()).await.is_err() {
             tracing::warn!(session = self.id, "the connection does not close");

@@ -22,6 +22,7 @@ use axum::{
     http::HeaderMap,
     response::Response,
     routing::get,
+    serve::ListenerExt,
 };
 use parlor_protocol::ice::IceError;
 use tokio::{
@@ -148,6 +149,13 @@ pub async fn serve(config: Config) -> Result<Running, Error> {
         config,
     });
     let service = router(shared).into_make_service_with_connect_info::<SocketAddr>();
+    // What is passed on is small and comes in bursts: an answer, then its candidates. Each would wait until the one before is
+    // acknowledged.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "small messages may wait");
+        }
+    });
     let serving = tokio::spawn(async move {
         let serve = axum::serve(listener, service).with_graceful_shutdown(stopped(stopping));
         if let Err(error) = serve.await {

@@ -8,6 +8,8 @@ use tokio::time::Instant;
 const FIRST: Duration = Duration::from_secs(1);
 /// No wait is longer.
 const LAST: Duration = Duration::from_secs(30);
+/// No wait is longer while somebody who is lost can be found by the server alone.
+const NEEDED: Duration = Duration::from_secs(4);
 /// Waits are longer or shorter by up to this share, so that those who were cut together do not return together.
 const JITTER: f64 = 0.25;
 /// A connection that is lost sooner than this after the last loss is not retried at once: it would go round and round.
@@ -26,6 +28,11 @@ impl Backoff {
         let wait = FIRST.saturating_mul(1 << self.failures.min(5)).min(LAST);
         self.failures += 1;
         wait.mul_f64(rand::random_range(1.0 - JITTER..=1.0 + JITTER)).min(LAST)
+    }
+
+    /// How long to wait where somebody is lost, instead of so long.
+    pub(crate) fn needed(wait: Duration) -> Duration {
+        wait.min(NEEDED.mul_f64(rand::random_range(1.0 - JITTER..=1.0)))
     }
 
     /// How long to wait after a connection that worked was lost: not at all, unless that goes on and on.
@@ -51,6 +58,14 @@ mod tests {
         for expected in [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0] {
             let wait = backoff.after_failure().as_secs_f64();
             assert!(wait >= expected * 0.75 && wait <= f64::min(expected * 1.25, 30.0), "{wait} for {expected}");
+        }
+    }
+
+    #[test]
+    fn who_is_lost_is_looked_for_every_few_seconds() {
+        for wait in [Duration::ZERO, FIRST, LAST] {
+            let needed = Backoff::needed(wait);
+            assert!(needed <= wait && needed <= NEEDED && needed >= wait.min(NEEDED * 3 / 4), "{needed:?}");
         }
     }
 

@@ -111,6 +111,7 @@ pub struct Signaling {
     outgoing: mpsc::Sender<Outgoing>,
     reconnect: Arc<Notify>,
     addresses: watch::Sender<BTreeSet<IpAddr>>,
+    need: watch::Sender<bool>,
     leave: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -129,6 +130,7 @@ impl Signaling {
         let (leave, leaving) = watch::channel(false);
         let reconnect = Arc::new(Notify::new());
         let (addresses, moves) = watch::channel(BTreeSet::new());
+        let (need, needed) = watch::channel(false);
         let sealer = Sealer::new(&key, &room, credentials);
         let task = Task {
             opener: Opener::new(key, room.clone(), sealer.credentials().address()),
@@ -140,9 +142,10 @@ impl Signaling {
             been_up: false,
             reconnect: Arc::clone(&reconnect),
             moves: Moves(moves),
+            needed,
         };
         let task = tokio::spawn(run(task, driver, leaving));
-        Self { outgoing, reconnect, addresses, leave, task }
+        Self { outgoing, reconnect, addresses, need, leave, task }
     }
 
     /// Says something to one peer, or to all others. What is said while signaling is down is sent when it is back.
@@ -166,6 +169,12 @@ impl Signaling {
         self.addresses.send_replace(addresses);
     }
 
+    /// Whether somebody is lost who may be found by the server alone: then it is asked for more often than every thirty
+    /// seconds while it is away.
+    pub fn need(&self, needed: bool) {
+        self.need.send_if_modified(|before| std::mem::replace(before, needed) != needed);
+    }
+
     /// Says goodbye and ends, in at most 300 ms.
     pub async fn leave(mut self) {
         self.leave.send_replace(true);
@@ -186,6 +195,7 @@ struct Task {
     been_up: bool,
     reconnect: Arc<Notify>,
     moves: Moves,
+    needed: watch::Receiver<bool>,
 }
 
 /// Hears of changes of the machine's addresses.
@@ -254,11 +264,21 @@ async fn run(mut task: Task, mut make: impl FnMut() -> Box<dyn Driver>, mut leav
         };
         tracing::info!(%reason, ?retry_in, "signaling is down");
         let pause = async {
-            task.emit(SignalingEvent::Down { reason, retry_in }).await?;
-            tokio::select! {
-                () = sleep(retry_in) => {}
-                () = task.reconnect.notified() => {}
-                () = task.moves.next() => {}
+            let (since, mut wait, mut told) = (Instant::now(), retry_in, None);
+            loop {
+                if *task.needed.borrow_and_update() {
+                    wait = Backoff::needed(wait);
+                }
+                let left = wait.saturating_sub(since.elapsed());
+                if told.replace(wait) != Some(wait) {
+                    task.emit(SignalingEvent::Down { reason, retry_in: left }).await?;
+                }
+                tokio::select! {
+                    () = sleep(left) => break,
+                    () = task.reconnect.notified() => break,
+                    () = task.moves.next() => break,
+                    Ok(()) = task.needed.changed() => {}
+                }
             }
             Ok::<_, Unheard>(())
         };

@@ -418,3 +418,28 @@ async fn servers_whose_credentials_end_are_asked_for_again_before_they_do() {
     }
     assert!(start.elapsed() >= Duration::from_secs(3), "at four fifths of the time, not at once");
 }
+
+#[tokio::test(start_paused = true)]
+async fn while_somebody_is_lost_the_server_is_asked_for_every_few_seconds() {
+    let hub = MemoryHub::new();
+    hub.close();
+    let mut ann = Peer::start(&hub, 1);
+    // So many attempts that the next one is half a minute away.
+    for _ in 0..6 {
+        ann.next().await;
+    }
+    let start = Instant::now();
+    ann.signaling.need(true);
+    let mut downs = Vec::new();
+    for _ in 0..5 {
+        let SignalingEvent::Down { retry_in, .. } = ann.next().await else { panic!("nothing else was to happen") };
+        downs.push(retry_in);
+    }
+    assert!(downs.iter().all(|wait| *wait <= Duration::from_secs(4)), "{downs:?}");
+    assert!(start.elapsed() <= Duration::from_secs(16), "{:?}", start.elapsed());
+    // Who is found needs no hurry.
+    ann.signaling.need(false);
+    ann.next().await;
+    let SignalingEvent::Down { retry_in, .. } = ann.next().await else { panic!("nothing else was to happen") };
+    assert!(retry_in > Duration::from_secs(10), "{retry_in:?}");
+}

@@ -47,6 +47,7 @@ impl Call {
                 Ok(())
             }
             Command::Reconnect(peer) => self.reconnect(peer, now),
+            Command::Renew(peer) => self.renew(peer, now),
             Command::Retry(peer) => self.retry(peer, now),
             Command::SetMedia(media) => {
                 if self.media != media {
@@ -126,13 +127,26 @@ impl Call {
             SessionState::Connected | SessionState::Disconnected => return Ok(()),
             SessionState::New | SessionState::Connecting | SessionState::Failed | SessionState::Closed => {}
         }
+        self.begin_anew(id, now);
+        Ok(())
+    }
+
+    /// A new session in place of the one there is. Where there is none, the next is a new one anyway.
+    fn renew(&mut self, id: PeerId, now: Instant) -> Result<(), Refusal> {
+        let peer = self.peers.get(&id).ok_or(Refusal::NoSuchPeer(id))?;
+        if peer.session.is_some() {
+            self.begin_anew(id, now);
+        }
+        Ok(())
+    }
+
+    fn begin_anew(&mut self, id: PeerId, now: Instant) {
         self.replace(id, now);
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.failed = None;
             peer.revivals = 0;
         }
         self.start(id, true, now);
-        Ok(())
     }
 
     fn tell_media(&mut self, now: Instant) {

@@ -193,6 +193,11 @@ impl Call {
         RoomView { signaling, tiles: self.tiles(), met: self.next_tile > FIRST_TILE, chat: self.chat.view() }
     }
 
+    /// Whether somebody is lost, or not reached yet, whom the server may help to find.
+    pub fn needs_server(&self) -> bool {
+        self.peers.values().any(Peer::is_sought)
+    }
+
     /// The others, in the order of their coming.
     pub fn tiles(&self) -> Vec<ui::Tile> {
         let around = self.surroundings();

@@ -189,11 +189,17 @@ impl Call {
             return self.drop_one(Why::Malformed);
         }
         self.roster.understood();
-        // An older run than the one that is here, or one that is over.
         let tile = self.peers.get(&from.peer).map(|peer| peer.address);
-        let superseded = tile != Some(from) && self.roster.address(from.peer).is_some_and(|here| here != from);
-        let stale = superseded || self.past.is_buried(from);
+        // The server names another run. Its word alone is nothing beside what is said to us alone.
+        let unnamed = self.roster.address(from.peer).is_some_and(|named| {
+            let proven = !broadcast && !self.past.is_heard(named);
+            named != from && !proven
+        });
+        let stale = (unnamed && tile != Some(from)) || self.past.is_buried(from);
         let foreign = tile.is_some_and(|tile| tile != from);
+        if !stale && !broadcast && is_sign_of_life(&body) {
+            self.past.hear(from, now);
+        }
         match body {
             // It is true of the run that says it, and of no other.
             PeerBody::Bye { generation } => self.handle_bye(from, generation, now),
@@ -240,8 +246,7 @@ impl Call {
 
     fn handle_hello(&mut self, from: Address, hello: &Hello, broadcast: bool, now: Instant) {
         if self.roster.address(from.peer).is_some_and(|here| here != from) {
-            // An older run that is still heard does not take its place back.
-            return self.drop_one(Why::Stale);
+            return self.handle_hello_of_unnamed(from, hello, now);
         }
         self.supersede(from, now);
         let ask_at = now + self.timings.ask_again;
@@ -254,11 +259,33 @@ impl Call {
             self.say_hello(from, now);
         }
         self.meet(from, Some(hello), now);
-        self.judge(from.peer);
+        self.introduced(from.peer, now);
+    }
+
+    /// The same of a run that proves that it is here while the server names another.
+    fn handle_hello_of_unnamed(&mut self, from: Address, hello: &Hello, now: Instant) {
+        let has_place = |call: &Self| call.peers.get(&from.peer).is_some_and(|peer| peer.address == from);
+        if has_place(self) {
+            // An older run that is still heard does not take its place in the room back.
+            return self.drop_one(Why::Stale);
+        }
+        self.supersede(from, now);
+        self.meet(from, Some(hello), now);
+        if !has_place(self) {
+            return self.drop_one(Why::Flood);
+        }
+        self.chat.bind(from);
+        self.say_hello(from, now);
+        self.introduced(from.peer, now);
+    }
+
+    /// Somebody said who they are: they have a session from now on.
+    fn introduced(&mut self, id: PeerId, now: Instant) {
+        self.judge(id);
         self.changed = true;
-        let waits = self.peers.get(&from.peer).is_some_and(|peer| peer.session.is_none() && peer.failed.is_none());
+        let waits = self.peers.get(&id).is_some_and(|peer| peer.session.is_none() && peer.failed.is_none());
         if waits {
-            self.start(from.peer, false, now);
+            self.start(id, false, now);
         }
     }
 
@@ -326,6 +353,16 @@ impl Call {
         self.past.used(from, known, now);
         self.replace(from.peer, now);
         self.start(from.peer, false, now);
+    }
+}
+
+/// Whether such a message, said to us alone, shows that its sender is here.
+fn is_sign_of_life(body: &PeerBody) -> bool {
+    match body {
+        PeerBody::Bye { .. } => false,
+        PeerBody::Hello(_) | PeerBody::Negotiation(_) | PeerBody::Unsupported { .. } | PeerBody::WantOffer { .. } => {
+            true
+        }
     }
 }
 

@@ -57,7 +57,10 @@ impl Call {
             return;
         }
         let old = peer.address;
-        self.past.bury(old, now);
+        // One that the server still names, and that nobody heard, may be here after all.
+        if self.past.is_heard(old) || !self.roster.contains(old) {
+            self.past.bury(old, now);
+        }
         self.replace(address.peer, now);
         let deadline = now + self.timings.connect_timeout;
         let Some(peer) = self.peers.get_mut(&address.peer) else { return };

@@ -118,7 +118,9 @@ impl Session {
             CtrlMessage::Ping { n } => self.send_ctrl(&CtrlMessage::Pong { n }),
             CtrlMessage::Pong { n } => {
                 let busy = self.is_busy();
-                self.paths.answered(n, busy, now);
+                if self.paths.answered(n, busy, now) && self.recovery.answered() {
+                    self.announce();
+                }
             }
             CtrlMessage::VerifyCommit { commitment } => self.exchange.committed(commitment),
             CtrlMessage::VerifyReveal { nonce } => self.exchange.revealed(nonce),
@@ -176,13 +178,18 @@ impl Session {
         }
     }
 
-    /// Whether the descriptions of a restart can arrive. The stack drops the path in use as soon as it sets one, and
-    /// `ctrl` with it: only the server can carry them.
+    /// Whether the descriptions of a restart can arrive. A path that works is kept until the other side has them, and
+    /// `ctrl` with it; of one that does not, what was heard on `ctrl` may have been the last.
     fn carries_restart(&self, via: Via) -> bool {
         match via {
             Via::Signaling => true,
-            Via::Ctrl => self.signaling_up && !self.recovery.is_hinted(),
+            Via::Ctrl => self.is_healthy() || self.has_server(),
         }
+    }
+
+    /// Whether the server brings the other side what we say.
+    pub(super) fn has_server(&self) -> bool {
+        self.signaling_up && !self.recovery.is_hinted()
     }
 
     /// Answers over the path that the question took: it works.

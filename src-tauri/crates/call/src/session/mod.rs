@@ -50,11 +50,15 @@ pub(crate) struct Session {
     /// It was `connected` once.
     was_connected: bool,
     signaling_up: bool,
+    /// What the connection knows of that.
+    told_signaling: bool,
     negotiator: Negotiator,
     candidates: Candidates,
     recovery: Recovery,
     paths: Paths,
     chat_open: bool,
+    /// Changes of network that the engine was told of: the number of the newest.
+    networks: u64,
     /// `ctrl` ended: whatever the path does, this session will not be whole again.
     ctrl_lost: bool,
     talk: message::Talk,
@@ -154,11 +158,13 @@ impl Session {
             cause: None,
             was_connected: false,
             signaling_up,
+            told_signaling: true,
             negotiator: Negotiator::new(first_offerer, &timings),
             candidates: Candidates::default(),
             recovery: Recovery::new(first_offerer, &timings),
             paths: Paths::new(&timings),
             chat_open: false,
+            networks: 0,
             ctrl_lost: false,
             talk: message::Talk::default(),
             exchange: Exchange::new(side),
@@ -233,7 +239,7 @@ impl Session {
                 tracing::debug!(session = self.key.0, label, "a message was not sent")
             }
             EngineEvent::NegotiationNeeded => self.negotiator.want(Want::PLAIN, now),
-            EngineEvent::Roamed { reached } => self.handle_roamed(reached, now),
+            EngineEvent::Roamed { op, reached } => self.handle_roamed(op, reached, now),
             EngineEvent::Silent(silent) => self.handle_silent(silent, now),
             EngineEvent::TrackStarted { role } => tracing::debug!(session = self.key.0, ?role, "media came"),
             EngineEvent::Dead { cause } => self.outputs.push_back(Output::Over(cause, None)),
@@ -253,6 +259,7 @@ impl Session {
         if up {
             self.recovery.at_once(now);
         }
+        self.advance(now);
     }
 
     /// The server said that the peer is gone, or takes it back.
@@ -271,12 +278,16 @@ impl Session {
     pub(crate) fn network_changed(&mut self, now: Instant) {
         if self.was_connected {
             self.timers.set(Timer::Roam, now + self.timings.roam_within);
-            self.engine(EngineCommand::Roam);
+            self.networks += 1;
+            self.engine(EngineCommand::Roam { op: self.networks });
         }
     }
 
-    /// Whether the engine took the path along.
-    fn handle_roamed(&mut self, reached: bool, now: Instant) {
+    /// Whether the engine took the path along. What it says of a network before this one counts for nothing.
+    fn handle_roamed(&mut self, op: u64, reached: bool, now: Instant) {
+        if op != self.networks {
+            return;
+        }
         let waited = self.timers.at(Timer::Roam).is_some();
         self.timers.stop(Timer::Roam);
         if waited && !reached {
@@ -395,6 +406,10 @@ impl Session {
 
     /// Does what the negotiator says.
     fn advance(&mut self, now: Instant) {
+        let has_server = self.has_server();
+        if self.is_open() && std::mem::replace(&mut self.told_signaling, has_server) != has_server {
+            self.engine(EngineCommand::Signaling(has_server));
+        }
         while let Some(step) = self.negotiator.poll_step() {
             match step {
                 Step::Engine(command) => {

@@ -43,7 +43,7 @@ impl Session {
             self.set_state(SessionState::Connecting, None, now);
         }
         self.was_connected = true;
-        self.recovery.recovered();
+        self.recovery.recovered(now);
         self.set_state(SessionState::Connected, None, now);
         self.talk.connected();
     }

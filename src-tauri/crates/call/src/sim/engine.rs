@@ -22,6 +22,12 @@ const DISCONNECTED_AFTER: Duration = Duration::from_secs(3);
 const FAILED_AFTER: Duration = Duration::from_secs(10);
 /// Silence until it is noticed that nothing comes back for what is sent.
 const SILENT_AFTER: Duration = Duration::from_millis(700);
+/// What came within this time shows that a path works.
+const WELL: Duration = Duration::from_millis(300);
+/// How long an answer that was said ahead waits to be taken up.
+const AHEAD: Duration = Duration::from_secs(5);
+/// In descriptions: they hold the candidates of their generation.
+const KEPT: &str = "\nx-kept";
 /// Messages that may wait on the channels.
 const MAX_WAITING: usize = 4096;
 
@@ -29,7 +35,11 @@ const MAX_WAITING: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Pc {
     pub(super) state: SessionState,
+    certificate: u8,
     offering: Option<Pending>,
+    ahead: Option<Ahead>,
+    /// Descriptions reach the other end by another way.
+    signaling_up: bool,
     /// Credentials in use, ours and theirs.
     pub(super) local: Option<String>,
     pub(super) remote: Option<String>,
@@ -56,6 +66,16 @@ pub(super) struct Pc {
 struct Pending {
     ufrag: String,
     number: u64,
+    /// A restart that waits for its answer while the path works.
+    staged: bool,
+}
+
+/// An answer that was said and not set yet.
+#[derive(Debug)]
+struct Ahead {
+    local: String,
+    remote: String,
+    since: Instant,
 }
 
 /// What the path between two ends carries.
@@ -71,10 +91,14 @@ pub(super) struct Path {
 pub(super) type Misuse = String;
 
 impl Pc {
-    pub(super) fn new(now: Instant) -> Self {
+    /// `certificate`: the byte that its fingerprint is made of.
+    pub(super) fn new(certificate: u8, now: Instant) -> Self {
         Self {
             state: SessionState::New,
+            certificate,
             offering: None,
+            ahead: None,
+            signaling_up: true,
             local: None,
             remote: None,
             reachable: false,
@@ -101,33 +125,58 @@ impl Pc {
         let failed = |op, error: &str| vec![EngineEvent::OpFailed { op, error: error.to_owned() }];
         let mut events = Vec::new();
         match command {
-            EngineCommand::Open { .. } | EngineCommand::Roam | EngineCommand::Close => {}
+            EngineCommand::Open { .. } | EngineCommand::Roam { .. } | EngineCommand::Close => {}
+            EngineCommand::Signaling(up) => self.signaling_up = up,
             EngineCommand::Offer { op, ice_restart } => {
+                events.extend(self.settle(now));
                 if self.offering.is_some() {
                     return Ok(failed(op, "have-local-offer"));
+                }
+                let staged = ice_restart && self.is_well(now);
+                if ice_restart && !staged && !self.signaling_up {
+                    events.extend(failed(op, "nobody could answer"));
+                    return Ok(events);
                 }
                 self.offers += 1;
                 let renew = ice_restart || self.local.is_none();
                 let ufrag = if renew { format!("u{}", fresh()) } else { self.local.clone().unwrap_or_default() };
                 let number = fresh();
-                if ice_restart {
+                if ice_restart && !staged {
                     self.drop_pair(now, &mut events);
                 }
-                let sdp = format!("a=ice-ufrag:{ufrag}\nx-offer:{number}");
-                self.offering = Some(Pending { ufrag: ufrag.clone(), number });
+                let kept = if staged { KEPT } else { "" };
+                let certificate = fingerprint(self.certificate);
+                let sdp = format!("a=ice-ufrag:{ufrag}\n{certificate}{kept}\nx-offer:{number}");
+                self.offering = Some(Pending { ufrag: ufrag.clone(), number, staged });
                 events.insert(0, description(op, DescriptionKind::Offer, sdp));
-                if renew {
+                if renew && !staged {
                     events.extend(gathered(&ufrag));
                 }
             }
             EngineCommand::Apply { op, description: theirs, rollback } => match theirs.kind {
                 DescriptionKind::Offer => {
+                    events.extend(self.settle(now));
                     if self.offering.is_some() && !rollback {
                         return Ok(failed(op, "have-local-offer applying an offer"));
                     }
-                    self.offering = None;
+                    if self.offering.take().is_some_and(|pending| pending.staged) {
+                        self.drop_pair(now, &mut events);
+                    }
                     let remote = ufrag(&theirs.sdp).to_owned();
                     let restart = self.remote.as_ref() != Some(&remote);
+                    let number = theirs.sdp.rsplit("x-offer:").next().unwrap_or_default();
+                    if restart && self.remote.is_some() && !rollback && self.is_well(now) {
+                        let local = format!("u{}", fresh());
+                        let certificate = fingerprint(self.certificate);
+                        let sdp = format!("a=ice-ufrag:{local}\n{certificate}{KEPT}\nx-answers:{number}");
+                        self.ahead = Some(Ahead { local, remote, since: now });
+                        events.insert(0, description(op, DescriptionKind::Answer, sdp));
+                        return Ok(events);
+                    }
+                    if restart && self.remote.is_some() && !self.signaling_up {
+                        events.extend(failed(op, "nobody could answer"));
+                        return Ok(events);
+                    }
                     if restart {
                         if self.remote.is_some() {
                             self.drop_pair(now, &mut events);
@@ -137,8 +186,7 @@ impl Pc {
                         self.reachable = false;
                     }
                     let local = self.local.clone().unwrap_or_default();
-                    let number = theirs.sdp.rsplit("x-offer:").next().unwrap_or_default();
-                    let sdp = format!("a=ice-ufrag:{local}\nx-answers:{number}");
+                    let sdp = format!("a=ice-ufrag:{local}\n{}\nx-answers:{number}", fingerprint(self.certificate));
                     events.insert(0, description(op, DescriptionKind::Answer, sdp));
                     if restart {
                         events.extend(gathered(&local));
@@ -153,7 +201,11 @@ impl Pc {
                     }
                     let remote = ufrag(&theirs.sdp).to_owned();
                     if self.remote.as_ref() != Some(&remote) {
-                        self.reachable = false;
+                        self.reachable = theirs.sdp.contains(KEPT);
+                    }
+                    if pending.staged {
+                        self.drop_pair(now, &mut events);
+                        events.extend(gathered(&pending.ufrag));
                     }
                     self.local = Some(pending.ufrag);
                     self.remote = Some(remote);
@@ -161,9 +213,13 @@ impl Pc {
                 }
             },
             EngineCommand::Rollback { op } => {
+                events.extend(self.settle(now));
                 self.offering = None;
                 events.push(EngineEvent::Applied { op });
             }
+            // One of a generation to come is kept for it, and is not needed: its sockets are those that are known.
+            EngineCommand::Candidate(candidate)
+                if self.ahead.as_ref().is_some_and(|ahead| ahead.remote == candidate.ufrag) => {}
             EngineCommand::Candidate(candidate) => {
                 if self.remote.as_ref() != Some(&candidate.ufrag) {
                     return Err(format!("a candidate of {} while {:?} is in use", candidate.ufrag, self.remote));
@@ -183,6 +239,35 @@ impl Pc {
             }
         }
         Ok(events)
+    }
+
+    /// The credentials that were answered ahead, ours and theirs.
+    pub(super) fn ahead(&self) -> Option<(String, String)> {
+        self.ahead.as_ref().map(|ahead| (ahead.local.clone(), ahead.remote.clone()))
+    }
+
+    /// Whether what was answered ahead is to be set: `taken_up`, the other end has it.
+    pub(super) fn look_ahead(&mut self, taken_up: bool, now: Instant) -> Vec<EngineEvent> {
+        if taken_up || !self.is_well(now) {
+            return self.settle(now);
+        }
+        self.ahead.take_if(|ahead| now - ahead.since > AHEAD);
+        Vec::new()
+    }
+
+    fn settle(&mut self, now: Instant) -> Vec<EngineEvent> {
+        let mut events = Vec::new();
+        if let Some(Ahead { local, remote, .. }) = self.ahead.take() {
+            self.drop_pair(now, &mut events);
+            events.extend(gathered(&local));
+            (self.local, self.remote, self.reachable) = (Some(local), Some(remote), true);
+        }
+        events
+    }
+
+    /// Whether there is a path that a restart can keep.
+    fn is_well(&self, now: Instant) -> bool {
+        self.state == SessionState::Connected && now - self.heard < WELL
     }
 
     /// Time has passed. A check needs the path both ways; to stay connected it is enough to hear the other side.
@@ -230,6 +315,11 @@ impl Pc {
             events.push(EngineEvent::Connection(SessionState::Connecting));
         }
     }
+}
+
+/// The line of a description that names a certificate (RFC 8122 §5).
+pub(super) fn fingerprint(certificate: u8) -> String {
+    format!("a=fingerprint:sha-256 {}", vec![format!("{certificate:02X}"); 32].join(":"))
 }
 
 fn description(op: u64, kind: DescriptionKind, sdp: String) -> EngineEvent {

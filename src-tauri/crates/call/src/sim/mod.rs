@@ -12,6 +12,7 @@ mod scenarios;
 mod schedule;
 mod server;
 mod traps;
+mod words;
 mod world;
 
 pub(crate) use checks::Checks;

@@ -277,6 +277,24 @@ fn retry_works_from_either_side() {
 }
 
 #[test]
+fn renew_works_from_either_side_and_from_both() {
+    for nodes in [&[0][..], &[1], &[0, 1]] {
+        let mut world = connected(2);
+        for node in nodes {
+            let other = world.peer(1 - node);
+            world.command(*node, Command::Renew(other));
+        }
+        assert_eq!(states(&world, nodes[0]), [SessionState::New]);
+        world.run_for(ms(2000));
+        assert_eq!(
+            (states(&world, 0), states(&world, 1)),
+            (vec![SessionState::Connected], vec![SessionState::Connected]),
+            "{nodes:?}"
+        );
+    }
+}
+
+#[test]
 fn a_path_that_is_back_is_found_by_a_revival() {
     let mut world = connected(2);
     world.set_path(0, 1, false);

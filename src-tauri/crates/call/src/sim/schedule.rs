@@ -14,6 +14,11 @@ pub(super) enum Action {
     Dismiss(usize, usize),
     /// Both ends of everything want to negotiate in the same instant.
     Glare,
+    /// The server tells nobody that somebody came.
+    Hide {
+        node: usize,
+        millis: u64,
+    },
     Join(usize),
     Kill(usize),
     Leave(usize),
@@ -145,8 +150,12 @@ fn glare(node: usize, _: usize, _: u64, kind: u32) -> Action {
     }
 }
 
-fn lies(node: usize, _: usize, _: u64, kind: u32) -> Action {
-    if kind == 0 { Action::Lie(node) } else { Action::Replay }
+fn lies(node: usize, _: usize, millis: u64, kind: u32) -> Action {
+    match kind {
+        0 => Action::Lie(node),
+        1 => Action::Hide { node, millis },
+        _ => Action::Replay,
+    }
 }
 
 fn talk(node: usize, other: usize, millis: u64, kind: u32) -> Action {
@@ -202,6 +211,7 @@ fn run_until(world: &mut World, at: Instant, ends: &mut Vec<(Duration, Action)>,
 /// What lasted for a while is over.
 fn finish(world: &mut World, action: Action) {
     match action {
+        Action::Hide { .. } => world.faults.hides = None,
         Action::Loss { .. } => world.faults.loss = 0,
         Action::Offline { node, .. } => world.set_online(node, true),
         Action::Path { a, b, .. } => world.set_path(a, b, true),
@@ -234,6 +244,10 @@ fn begin(world: &mut World, action: Action, at: Duration, ends: &mut Vec<(Durati
             for node in 0..world.nodes.len() {
                 world.engine_event(node, &EngineEvent::NegotiationNeeded);
             }
+        }
+        Action::Hide { node, millis } => {
+            world.faults.hides = Some(node);
+            lasts(millis);
         }
         Action::Join(node) => world.join(node),
         Action::Kill(node) => world.kill(node),

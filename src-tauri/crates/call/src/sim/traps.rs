@@ -315,3 +315,45 @@ fn a_server_that_replays_an_older_run_in_an_outage_buries_nobody() {
     let runs: Vec<Address> = world.nodes[2].call.as_ref().unwrap().runs().collect();
     assert!(runs.contains(&world.address(1)));
 }
+
+#[test]
+fn who_comes_while_the_server_names_a_run_that_is_gone_is_met_all_the_same() {
+    let mut world = with_a_past();
+    world.leave(1);
+    world.run_for(ms(1000));
+    // The last one to come never heard the first run, and hears its recording.
+    for _ in 0..20 {
+        assert!(world.replay());
+        world.run_for(ms(100));
+    }
+    world.faults.hides = Some(1);
+    world.join(1);
+    world.run_for(ms(6000));
+    for node in 0..3 {
+        assert_eq!(states(&world, node), [SessionState::Connected; 2], "{node}");
+    }
+    let runs: Vec<Address> = world.nodes[2].call.as_ref().unwrap().runs().collect();
+    assert!(runs.contains(&world.address(1)));
+}
+
+#[test]
+fn what_was_written_in_an_outage_is_there_two_seconds_after_it() {
+    // Chats are compared every fifteen seconds, which must not be what brings it.
+    for wait in 0..15 {
+        let mut world = connected(2);
+        world.run_for(ms(wait * 1000));
+        world.set_path(0, 1, false);
+        world.run_for(ms(4000));
+        for node in [0, 1] {
+            say(&mut world, node, &format!("{node} in the dark"));
+        }
+        world.run_for(ms(300));
+        world.set_path(0, 1, true);
+        while !both_connected(&world) {
+            world.run_for(ms(10));
+        }
+        world.run_for(ms(2000));
+        assert_eq!((texts(&world, 0).len(), tally(&world, "failed")), (2, 0), "after {wait} s");
+        assert_eq!(texts(&world, 0), texts(&world, 1), "after {wait} s");
+    }
+}

@@ -37,15 +37,20 @@ pub(super) struct Bench {
 impl Bench {
     /// We have the lesser id and make the offers.
     pub(super) fn lesser() -> Self {
-        Self::new(true)
+        Self::new(true, 0, 1)
+    }
+
+    /// The same with waits that are moved at random.
+    pub(super) fn jittery(seed: u64) -> Self {
+        Self::new(true, Timings::default().jitter, seed)
     }
 
     /// We have the greater id and answer.
     pub(super) fn greater() -> Self {
-        Self::new(false)
+        Self::new(false, 0, 1)
     }
 
-    fn new(lesser: bool) -> Self {
+    fn new(lesser: bool, jitter: u32, seed: u64) -> Self {
         let room = "room".parse().unwrap();
         let mut identities: Vec<Identity> =
             [1, 2].map(|byte| ProfileSecret::from_bytes([byte; 32]).identity(&room)).into();
@@ -61,8 +66,8 @@ impl Bench {
             name: "Me".to_owned(),
             hue: 200,
             media: MediaState { microphone: true, ..MediaState::default() },
-            timings: Timings { jitter: 0, ..Timings::default() },
-            seed: 1,
+            timings: Timings { jitter, ..Timings::default() },
+            seed,
             start: origin(),
             wall_ms_at_start: 1_000_000,
         };

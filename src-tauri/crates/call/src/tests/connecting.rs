@@ -245,6 +245,36 @@ fn retry_on_the_greater_side_asks_for_an_offer() {
 }
 
 #[test]
+fn renew_replaces_what_works_by_the_next_generation() {
+    let mut bench = Bench::lesser().connected();
+    bench.command(Command::Renew(bench.other.peer));
+    assert_eq!((bench.closes(), bench.disconnects(), bench.state()), (1, vec!["replaced".to_owned()], Some(New)));
+    let opened = |command: &&&EngineCommand| matches!(command, EngineCommand::Open { .. });
+    assert_eq!(bench.commands().iter().filter(opened).count(), 1);
+    bench.take();
+    bench.engine(EngineEvent::Description { op: 1, description: offer("mine") });
+    assert_eq!(bench.said_description(DescriptionKind::Offer).map(|(_, generation)| generation), Some(2));
+}
+
+#[test]
+fn renew_on_the_greater_side_asks_for_the_next_generation() {
+    let mut bench = Bench::greater().connected();
+    bench.command(Command::Renew(bench.other.peer));
+    assert_eq!((bench.closes(), bench.want_offers()), (1, vec![1]));
+    bench.connect(2);
+    assert_eq!(bench.state(), Some(SessionState::Connected));
+}
+
+#[test]
+fn renew_makes_no_session_where_there_is_none() {
+    let mut bench = Bench::lesser().met();
+    bench.seconds(20.1);
+    bench.take();
+    bench.command(Command::Renew(bench.other.peer));
+    assert!(bench.outputs.is_empty(), "{:?}", bench.outputs);
+}
+
+#[test]
 fn retry_leaves_what_works_alone() {
     let mut bench = Bench::lesser().connected();
     bench.command(Command::Retry(bench.other.peer));

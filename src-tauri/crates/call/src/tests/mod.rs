@@ -9,9 +9,12 @@ mod hostile;
 mod leaving;
 mod limits;
 mod nonsense;
+mod reconnecting;
 mod recovering;
 mod roster;
 mod telling;
+mod unnamed;
+mod waiting;
 
 use std::{sync::OnceLock, time::Instant};
 

@@ -121,12 +121,13 @@ fn any_input(bench: &mut Bench, rng: &mut SmallRng) -> Input {
 }
 
 fn any_command(peer: parlor_protocol::PeerId, rng: &mut SmallRng) -> Command {
-    match rng.random_range(0..6) {
+    match rng.random_range(0..7) {
         0 => Command::Chat { text: "x".to_owned() },
         1 => Command::Dismiss(peer),
         2 => Command::MediaFlow { peer, role: TrackRole::ALL[rng.random_range(0..4)], stalled: rng.random() },
         3 => Command::Reconnect(peer),
-        4 => Command::Retry(peer),
+        4 => Command::Renew(peer),
+        5 => Command::Retry(peer),
         _ => Command::SetMedia(media(rng.random(), rng.random())),
     }
 }

@@ -19,7 +19,7 @@ fn restarts(bench: &Bench) -> usize {
 }
 
 fn roams(bench: &Bench) -> usize {
-    bench.commands().iter().filter(|command| matches!(command, EngineCommand::Roam)).count()
+    bench.commands().iter().filter(|command| matches!(command, EngineCommand::Roam { .. })).count()
 }
 
 /// Connected, then silent.
@@ -119,7 +119,7 @@ fn a_change_of_network_restarts_a_session_that_still_looks_healthy() {
     for mut bench in [Bench::lesser().connected(), Bench::greater().connected()] {
         bench.input(Input::NetworkChanged);
         assert_eq!((roams(&bench), bench.said(&QUERY)), (1, 0));
-        bench.engine(EngineEvent::Roamed { reached: false });
+        bench.engine(EngineEvent::Roamed { op: 1, reached: false });
         assert_eq!(bench.said(&QUERY), 1);
         bench.say(1, READY);
         assert_eq!(restarts(&bench), 1);
@@ -130,7 +130,7 @@ fn a_change_of_network_restarts_a_session_that_still_looks_healthy() {
 fn a_path_that_was_taken_to_another_network_needs_no_restart() {
     let mut bench = Bench::lesser().connected();
     bench.input(Input::NetworkChanged);
-    bench.engine(EngineEvent::Roamed { reached: true });
+    bench.engine(EngineEvent::Roamed { op: 1, reached: true });
     bench.seconds(60.0);
     assert_eq!((bench.said(&QUERY), bench.state()), (0, Some(Connected)));
 }
@@ -177,9 +177,32 @@ fn an_engine_that_says_nothing_of_a_change_of_network_is_not_waited_for() {
 #[test]
 fn what_the_engine_says_unasked_restarts_nothing() {
     let mut bench = Bench::lesser().connected();
-    bench.engine(EngineEvent::Roamed { reached: false });
+    bench.engine(EngineEvent::Roamed { op: 1, reached: false });
     bench.seconds(5.0);
     assert_eq!(bench.said(&QUERY), 0);
+}
+
+#[test]
+fn what_the_engine_says_of_an_older_network_counts_for_nothing() {
+    for reached in [true, false] {
+        let mut bench = Bench::lesser().connected();
+        bench.input(Input::NetworkChanged);
+        bench.input(Input::NetworkChanged);
+        bench.engine(EngineEvent::Roamed { op: 1, reached });
+        assert_eq!((roams(&bench), bench.said(&QUERY)), (2, 0));
+        bench.engine(EngineEvent::Roamed { op: 2, reached: false });
+        assert_eq!(bench.said(&QUERY), 1);
+    }
+}
+
+#[test]
+fn an_older_network_that_was_followed_is_not_taken_for_the_newest() {
+    let mut bench = Bench::lesser().connected();
+    bench.input(Input::NetworkChanged);
+    bench.input(Input::NetworkChanged);
+    bench.engine(EngineEvent::Roamed { op: 1, reached: true });
+    bench.seconds(2.0);
+    assert_eq!(bench.said(&QUERY), 1);
 }
 
 #[test]
@@ -187,7 +210,7 @@ fn the_side_whose_network_is_another_goes_first_once_the_server_is_back() {
     for mut bench in [Bench::lesser().connected(), Bench::greater().connected()] {
         bench.down();
         bench.input(Input::NetworkChanged);
-        bench.engine(EngineEvent::Roamed { reached: false });
+        bench.engine(EngineEvent::Roamed { op: 1, reached: false });
         bench.engine(EngineEvent::Connection(SessionState::Disconnected));
         bench.take();
         bench.up(true);
@@ -199,7 +222,7 @@ fn the_side_whose_network_is_another_goes_first_once_the_server_is_back() {
 fn a_change_of_network_is_not_insisted_on_while_all_is_well() {
     let mut bench = Bench::lesser().connected();
     bench.input(Input::NetworkChanged);
-    bench.engine(EngineEvent::Roamed { reached: false });
+    bench.engine(EngineEvent::Roamed { op: 1, reached: false });
     bench.seconds(60.0);
     assert!(bench.said(&QUERY) <= 3);
     assert_eq!((bench.state(), restarts(&bench)), (Some(Connected), 0));

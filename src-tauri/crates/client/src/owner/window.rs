@@ -49,7 +49,7 @@ impl Owner {
                 self.settings.camera_on = on;
                 self.set_media(MediaState { camera: on, ..self.media }).await;
             }
-            UiCommand::SetIceServers { servers } => self.set_ice_servers(&servers),
+            UiCommand::SetIceServers { servers } => self.set_ice_servers(&servers).await,
             UiCommand::SetMicrophone { on } => {
                 self.devices.set_microphone(on);
                 self.settings.microphone_on = on;
@@ -63,7 +63,7 @@ impl Owner {
             UiCommand::SetRawPictures { on } => self.raw_pictures(on),
             UiCommand::SetRelayOnly { on } => {
                 self.settings.relay_only = on;
-                self.relays_chosen();
+                self.relays_chosen().await;
             }
             UiCommand::SetServer { server } => {
                 self.settings.server = server.trim().to_owned();
@@ -97,12 +97,12 @@ impl Owner {
     }
 
     /// Servers that are none change nothing.
-    fn set_ice_servers(&mut self, lines: &[String]) {
+    async fn set_ice_servers(&mut self, lines: &[String]) {
         match relays::parse(lines) {
             Ok(servers) => {
                 self.settings.ice_servers = servers;
                 self.refused_servers = None;
-                self.relays_chosen();
+                self.relays_chosen().await;
             }
             Err(problem) => {
                 self.error(&problem.code, format!("{}.", problem.title));
@@ -111,10 +111,11 @@ impl Owner {
         }
     }
 
-    fn relays_chosen(&mut self) {
+    async fn relays_chosen(&mut self) {
         self.keep_settings();
         if let Some(room) = &mut self.room {
-            room.choose_relays(&self.settings);
+            let news = room.choose_relays(&self.settings);
+            self.news(news).await;
         }
     }
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 use parlor_call::{Call, CallConfig, CallEvent, Command, Input, Output, RoomView};
-use parlor_engine::{Session, SessionEvent};
+use parlor_engine::{IcePolicy, Session, SessionEvent};
 use parlor_protocol::{
     InstanceId, PeerId, RoomLink,
     media::MediaState,
@@ -129,6 +129,8 @@ struct Senders {
 /// A session that lives.
 struct Live {
     peer: PeerId,
+    /// It cannot be changed.
+    policy: IcePolicy,
     session: Session,
     shared: Arc<Shared>,
     receiving: JoinHandle<()>,
@@ -249,12 +251,22 @@ impl Room {
         self.decode.send_replace(decode);
     }
 
-    /// The person chose STUN and TURN servers, or whether relays alone may be used. Sessions that stand stay as they are
-    /// until their next ICE restart, and keep their policy for life.
-    pub(crate) fn choose_relays(&mut self, settings: &Settings) {
+    /// The person chose STUN and TURN servers, or whether relays alone may be used. Other servers count for a session from
+    /// its next ICE restart on. Where relays alone may be used from now on, sessions that may use more are made anew:
+    /// they would go on telling our addresses.
+    pub(crate) fn choose_relays(&mut self, settings: &Settings) -> Vec<RoomEvent> {
         if self.relays.choose(settings) {
             self.hand_on();
         }
+        let forbidden = |live: &&Live| match (self.relays.policy(), live.policy) {
+            (IcePolicy::Relay, IcePolicy::All) => true,
+            (IcePolicy::All, _) | (IcePolicy::Relay, IcePolicy::Relay) => false,
+        };
+        let peers: Vec<_> = self.sessions.values().filter(forbidden).map(|live| live.peer).collect();
+        for peer in peers {
+            self.input(Input::Command(Command::Renew(peer)));
+        }
+        std::mem::take(&mut self.news)
     }
 
     /// What keeps sessions from connecting, whoever they are with.
@@ -311,6 +323,9 @@ impl Room {
                 }
                 Output::ViewChanged => self.news.push(RoomEvent::View),
             }
+        }
+        if let Some(signaling) = &self.signaling {
+            signaling.need(self.call.needs_server());
         }
     }
 }

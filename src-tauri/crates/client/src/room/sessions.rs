@@ -48,7 +48,7 @@ impl Room {
             SessionEvent::Description { op, description } => EngineEvent::Description { op, description },
             SessionEvent::EndOfCandidates { ufrag } => EngineEvent::EndOfCandidates { ufrag },
             SessionEvent::OpFailed { op, error } => EngineEvent::OpFailed { op, error },
-            SessionEvent::Roamed { reached } => EngineEvent::Roamed { reached },
+            SessionEvent::Roamed { op, reached } => EngineEvent::Roamed { op, reached },
             SessionEvent::SendRefused { label } => EngineEvent::SendRefused { label },
             SessionEvent::Silent(silent) => EngineEvent::Silent(silent),
             SessionEvent::TrackStarted { role } => EngineEvent::TrackStarted { role },
@@ -93,8 +93,9 @@ impl Room {
             EngineCommand::Candidate(candidate) => SessionCommand::Candidate(candidate),
             EngineCommand::EndOfCandidates => SessionCommand::EndOfCandidates,
             EngineCommand::Offer { op, ice_restart } => SessionCommand::Offer { op, ice_restart },
-            EngineCommand::Roam => SessionCommand::Roam(self.around()),
+            EngineCommand::Roam { op } => SessionCommand::Roam { op, network: self.around() },
             EngineCommand::Rollback { op } => SessionCommand::Rollback { op },
+            EngineCommand::Signaling(up) => SessionCommand::Signaling(up),
             EngineCommand::Send { label, data } => SessionCommand::Send { label: label.to_owned(), data },
         };
         let Some(live) = self.sessions.get(&id) else { return };
@@ -113,11 +114,12 @@ impl Room {
     pub(super) fn open(&mut self, id: u64, peer: PeerId, first_offerer: bool) {
         let tile = self.call.tiles().iter().find(|tile| tile.peer == peer).map_or(0, |tile| tile.tile);
         let (media_sender, media) = mpsc::channel(receive::PACKETS);
+        let policy = self.relays.policy();
         let options = SessionOptions {
             first_offerer,
             bind: self.bind.map_or_else(|| SessionOptions::default().bind, |ip| vec![socket(ip)]),
             ice_servers: self.relays.servers(),
-            ice_policy: self.relays.policy(),
+            ice_policy: policy,
             ice_tcp: self.network.is_none() && self.bind.is_none_or(|ip| !ip.is_loopback()),
             ice: IceTimings {
                 keepalive: self.timings.ice_keepalive,
@@ -142,7 +144,7 @@ impl Room {
         };
         let (receiving, shared) = receive::spawn(receiving, media);
         self.tiles.insert(peer, tile);
-        let live = Live { peer, session, shared, receiving, sending: None, estimate: 0, loss: 0.0 };
+        let live = Live { peer, policy, session, shared, receiving, sending: None, estimate: 0, loss: 0.0 };
         self.sessions.insert(id, live);
     }
 

@@ -5,6 +5,7 @@
 
 mod bind_rtx;
 mod estimator;
+mod hold;
 mod nack;
 mod pacer;
 mod shared;
@@ -13,6 +14,7 @@ mod tap;
 pub(crate) use self::{
     bind_rtx::BindRtx,
     estimator::Estimator,
+    hold::Hold,
     nack::Nack,
     pacer::Pacer,
     shared::{Shared, Stream},

@@ -1,7 +1,7 @@
 //! What the interceptors measure, readable from outside the connection's task.
 
 use std::{
-    sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     loss: [AtomicU32; 4],
     /// State of gathering, an index into [`GATHERING`].
     gathering: AtomicU8,
+    /// What came last from the other side came through a relay of ours.
+    pub(crate) relayed: AtomicBool,
     /// Packets sent again.
     pub(crate) retransmitted: AtomicU64,
     /// Packets asked for again.
@@ -55,6 +57,7 @@ impl Shared {
             rtt_us: AtomicU32::new(0),
             loss: Default::default(),
             gathering: AtomicU8::new(0),
+            relayed: AtomicBool::new(false),
             retransmitted: AtomicU64::new(0),
             nacked: AtomicU64::new(0),
             media_dropped: AtomicU64::new(0),

@@ -11,6 +11,7 @@
 //! client by its address.
 
 mod check;
+mod extras;
 mod path;
 mod pulse;
 mod socket;
@@ -51,6 +52,8 @@ const ROUND_TRIPS: u32 = 3;
 const PATIENCE: Duration = Duration::from_millis(240);
 /// The longest that an attempt may take, however long the path: an ICE restart waits for it.
 const LONGEST: Duration = Duration::from_secs(1);
+/// What came within this time shows that a path works: the other side checks an idle one every 200 ms.
+const JUST_NOW: Duration = Duration::from_millis(300);
 /// How long an attempt whose old address is gone goes on by itself when it was given up on: it has nothing to lose.
 const PERSIST: Duration = Duration::from_secs(30);
 
@@ -159,6 +162,11 @@ impl Roam {
         self.0.moves.load(Relaxed)
     }
 
+    /// Whether media has a path of datagrams, from the address that the stack knows, on which something came just now.
+    pub(crate) fn is_well(&self) -> bool {
+        self.in_use().is_some_and(|socket| socket.is_well(JUST_NOW))
+    }
+
     /// Where the two ends are now, ours first, each where it is not where the stack believes it to be.
     pub(crate) fn places(&self) -> [Option<SocketAddr>; 2] {
         self.in_use().map(|socket| socket.places()).unwrap_or_default()
@@ -242,8 +250,7 @@ impl Roam {
                 tracing::debug!("nothing to make a check from");
                 return false;
             };
-            // One that cannot be sent is as good as lost.
-            by.send_to(&check, to).await.ok();
+            socket.send(by, to, check);
             tokio::select! {
                 seen = answered.wait_for(|newest| *newest >= attempt) => return seen.is_ok(),
                 () = sleep_until((Instant::now() + pause).min(deadline)) => {}
@@ -310,3 +317,6 @@ fn towards(remote: SocketAddr) -> Option<IpAddr> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

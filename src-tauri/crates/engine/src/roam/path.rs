@@ -63,6 +63,11 @@ impl Path {
         self.moved_to.filter(|_| self.remote == Some(to)).unwrap_or(to)
     }
 
+    /// Whether something came within this time.
+    pub(super) fn heard_within(&self, time: Duration, now: Instant) -> bool {
+        self.heard.is_some_and(|heard| now.saturating_duration_since(heard) < time)
+    }
+
     /// Whether this is where the other side is.
     pub(super) fn is_there(&self, from: SocketAddr) -> bool {
         self.remote.is_some_and(|remote| self.place(remote) == from)

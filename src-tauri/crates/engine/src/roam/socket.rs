@@ -1,6 +1,7 @@
 //! A UDP socket that the stack knows by one address for as long as it lives, wherever it really is.
 
 use std::{
+    collections::VecDeque,
     io::{self, ErrorKind, IoSliceMut},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -15,13 +16,14 @@ use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
 use super::{
     Keys,
     check::{self, Kind, Template},
+    extras::Extras,
     path::Path,
 };
 
-/// Sockets that were moved away from and are still read: what is on its way to them is not lost.
-const KEPT: usize = 2;
 /// Errors of a socket one after another, until it is taken for broken: an address that goes gives a few.
-const MAX_ERRORS: u32 = 64;
+pub(super) const MAX_ERRORS: u32 = 64;
+/// Datagrams that wait for the stack's task to send them; the oldest goes when there are more.
+const MAX_WAITING: usize = 8;
 /// Checks of our own that may be unanswered.
 const MAX_OUT: usize = 16;
 /// How often a path that fell silent under us is asked.
@@ -42,11 +44,12 @@ pub(super) struct Socket {
 #[derive(Debug, Default)]
 struct State {
     path: Path,
-    /// Others that are read, newest last.
-    others: Vec<Arc<dyn AsyncUdpSocket>>,
+    /// Others that are read.
+    extras: Extras,
     /// The one of them that it moved to, and what is sent by that.
     moved: Option<(Arc<dyn AsyncUdpSocket>, Moved)>,
     reader: Option<Waker>,
+    waiting: VecDeque<Waiting>,
     template: Option<Template>,
     /// Checks of our own, and which attempt they belong to.
     out: Vec<(TransactionId, u64)>,
@@ -55,6 +58,14 @@ struct State {
     nudged: Option<Instant>,
     nudges: u32,
     errors: u32,
+}
+
+/// A datagram of ours that the stack knows nothing of.
+#[derive(Debug)]
+struct Waiting {
+    by: Arc<dyn AsyncUdpSocket>,
+    to: SocketAddr,
+    datagram: Vec<u8>,
 }
 
 /// What is sent by the socket that it moved to.
@@ -82,6 +93,12 @@ impl Socket {
         state.path.remote().filter(|_| !state.relayed)
     }
 
+    /// Whether the path works and goes straight from the address that the stack knows.
+    pub(super) fn is_well(&self, within: Duration) -> bool {
+        let state = self.state();
+        state.moved.is_none() && !state.relayed && state.path.heard_within(within, Instant::now())
+    }
+
     /// The socket that carries the session now.
     pub(super) fn current(&self) -> Arc<dyn AsyncUdpSocket> {
         let state = self.state();
@@ -100,17 +117,20 @@ impl Socket {
     pub(super) fn listen(&self, other: Arc<dyn AsyncUdpSocket>) {
         let mut state = self.state();
         let in_use = state.moved.as_ref().map(|(socket, _)| Arc::clone(socket));
-        let is_old = |socket: &Arc<dyn AsyncUdpSocket>| in_use.as_ref().is_none_or(|used| !Arc::ptr_eq(used, socket));
-        if state.others.len() > KEPT
-            && let Some(oldest) = state.others.iter().position(is_old)
-        {
-            state.others.remove(oldest);
-        }
-        state.others.push(other);
+        state.extras.add(other, in_use.as_ref());
         // Whoever waits to read has asked the other sockets only.
-        if let Some(reader) = state.reader.take() {
-            reader.wake();
+        state.wake();
+    }
+
+    /// Has a datagram sent by the task that reads this socket, as soon as it comes to it. Whoever else did so could take
+    /// the place of that task in a socket that is full, which wakes one only.
+    pub(super) fn send(&self, by: &Arc<dyn AsyncUdpSocket>, to: SocketAddr, datagram: Vec<u8>) {
+        let mut state = self.state();
+        if state.waiting.len() == MAX_WAITING {
+            state.waiting.pop_front();
         }
+        state.waiting.push_back(Waiting { by: Arc::clone(by), to, datagram });
+        state.wake();
     }
 
     /// Sends by another socket from now on.
@@ -120,7 +140,7 @@ impl Socket {
 
     /// Reads a socket no more that was only read.
     pub(super) fn forget(&self, other: &Arc<dyn AsyncUdpSocket>) {
-        self.state().others.retain(|known| !Arc::ptr_eq(known, other));
+        self.state().extras.remove(other);
     }
 
     /// A check for this attempt, and where it goes. `None` while nothing is known to make it from.
@@ -182,9 +202,8 @@ impl Socket {
         let Some(place) = state.path.ask(now) else { return };
         let Some(check) = state.check_to_anybody(&self.keys, 0, None) else { return };
         let socket = state.moved.as_ref().map_or(&self.inner, |(socket, _)| socket);
-        let check = Transmit { destination: place, ecn: None, contents: &check, segment_size: None, src_ip: None };
         // One that is lost is made up for by the next, when another check comes from there.
-        let _lost = socket.poll_send(cx, &check);
+        send(socket, cx, place, &check);
     }
 
     /// Whether this answers a check of our own, and if so, whether truly.
@@ -207,7 +226,19 @@ impl Socket {
     }
 }
 
+/// Sends a datagram, or loses it. For the task alone that the stack sends and reads in.
+fn send(by: &Arc<dyn AsyncUdpSocket>, cx: &mut Context<'_>, to: SocketAddr, datagram: &[u8]) {
+    let transmit = Transmit { destination: to, ecn: None, contents: datagram, segment_size: None, src_ip: None };
+    let _lost = by.poll_send(cx, &transmit);
+}
+
 impl State {
+    fn wake(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
     fn check(&mut self, keys: &Keys, attempt: u64, moved: Option<u64>) -> Option<(SocketAddr, Vec<u8>)> {
         let place = self.path.remote().map(|remote| self.path.place(remote))?;
         Some((place, self.check_to_anybody(keys, attempt, moved)?))
@@ -245,6 +276,12 @@ impl State {
         (to, by.map(|(socket, _)| Arc::clone(socket)))
     }
 
+    /// A socket that is not read any more is not sent by either.
+    fn give_up_broken(&mut self) {
+        let Self { moved, extras, .. } = self;
+        moved.take_if(|(socket, _)| !extras.contains(socket));
+    }
+
     /// Whether to ask, now, whether the path is still there: it was steady, and nothing comes while we send.
     fn nudge(&mut self, now: Instant) -> bool {
         let due = self.nudged.is_none_or(|at| now.saturating_duration_since(at) >= NUDGE_EVERY);
@@ -280,9 +317,8 @@ impl AsyncUdpSocket for Socket {
         let other = other.filter(family);
         let socket = other.as_ref().unwrap_or(&self.inner);
         if let Some((place, check)) = nudge {
-            let check = Transmit { destination: place, ecn: None, contents: &check, segment_size: None, src_ip: None };
             // One that finds no room is made up for by the next.
-            let _lost = socket.poll_send(cx, &check);
+            send(socket, cx, place, &check);
         }
         let moved = Transmit {
             destination: to,
@@ -310,27 +346,25 @@ impl AsyncUdpSocket for Socket {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let mut state = self.state();
+        for Waiting { by, to, datagram } in std::mem::take(&mut state.waiting) {
+            send(&by, cx, to, &datagram);
+        }
         loop {
-            let mut ready = None;
-            for socket in state.others.iter().rev().chain([&self.inner]) {
-                if let Poll::Ready(received) = socket.poll_recv(cx, bufs, meta) {
-                    ready = Some(received);
-                    break;
-                }
-            }
-            match ready {
-                None => {
+            let received = state.extras.poll_recv(cx, bufs, meta).map(Ok);
+            state.give_up_broken();
+            match if received.is_ready() { received } else { self.inner.poll_recv(cx, bufs, meta) } {
+                Poll::Pending => {
                     state.reader = Some(cx.waker().clone());
                     return Poll::Pending;
                 }
-                Some(Err(error)) => {
+                Poll::Ready(Err(error)) => {
                     state.errors += 1;
                     if state.errors > MAX_ERRORS {
                         return Poll::Ready(Err(error));
                     }
                     tracing::trace!(%error, "a socket could not be read");
                 }
-                Some(Ok(count)) => {
+                Poll::Ready(Ok(count)) => {
                     let now = Instant::now();
                     let mut mine = false;
                     for (buffer, meta) in bufs.iter().zip(meta.iter_mut()).take(count) {

@@ -17,15 +17,12 @@ mod ways;
 use std::{
     io,
     net::{SocketAddr, TcpListener, UdpSocket},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::Duration,
 };
 
-use parlor_protocol::signal::IceServer;
-use tokio::time::timeout;
+use parlor_protocol::{ice::IceWay, signal::IceServer};
+use tokio::{task::JoinHandle as Lookup, time::timeout};
 use webrtc::{
     peer_connection::RTCIceServer,
     runtime::{AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime},
@@ -37,29 +34,63 @@ use crate::{
     runtime::{Pending, forward_timers},
 };
 
-/// How long the name service is waited for when it is asked for a server for the first time. The stack waits inside the task
-/// that moves its packets, so this is as long as a session may stand still.
-const RESOLVE: Duration = Duration::from_millis(800);
-/// How long it is waited for once it has kept us waiting in vain: there may be many servers.
-const RESOLVE_AGAIN: Duration = Duration::from_millis(50);
+/// How long a session that begins waits for the name service, for all servers together: those that it has not named by
+/// then are used from the next ICE generation on.
+const NAMES: Duration = Duration::from_secs(2);
+/// How long connecting to a peer over TCP may take.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Tunnel {
     inner: Arc<dyn Runtime>,
     ways: Arc<Ways>,
-    /// The name service did not answer in time when it was last waited for.
-    slow_names: AtomicBool,
 }
 
 impl Tunnel {
     pub(crate) fn new(inner: Arc<dyn Runtime>, policy: IcePolicy) -> Arc<Self> {
-        Arc::new(Self { inner, ways: Arc::new(Ways::new(policy)), slow_names: AtomicBool::new(false) })
+        Arc::new(Self { inner, ways: Arc::new(Ways::new(policy)) })
     }
 
     /// The servers as the stack has to be told of them, without those that cannot be used.
     pub(crate) fn servers(&self, servers: &[IceServer]) -> Vec<RTCIceServer> {
         self.ways.servers(servers)
+    }
+
+    /// Asks the name service for those of the servers that are not known yet, side by side, and waits for it, but not for
+    /// long. Not for the stack's own task: it asks for what is known by then, and does not wait ([`Runtime::resolve_host`]).
+    pub(crate) async fn look_up(&self, servers: &[IceServer]) {
+        let lookups: Vec<_> = self.ways.unknown(servers).into_iter().filter_map(|name| self.ask(name)).collect();
+        let all = async {
+            for lookup in lookups {
+                lookup.await.ok();
+            }
+        };
+        if timeout(NAMES, all).await.is_err() {
+            tracing::debug!("the name service is slow");
+        }
+    }
+
+    /// Asks the name service in the background, unless it is being asked already.
+    fn ask(&self, authority: String) -> Option<Lookup<()>> {
+        if !self.ways.begin(&authority) {
+            return None;
+        }
+        let (inner, ways) = (Arc::clone(&self.inner), Arc::clone(&self.ways));
+        Some(tokio::spawn(async move {
+            let found = inner.resolve_host(&authority).await.unwrap_or_default();
+            ways.remember(&authority, &found);
+        }))
+    }
+
+    /// How the relay of this address is reached, which the stack knows of a candidate: `udp`, `tcp` or `tls`.
+    pub(crate) fn relay_protocol(&self, url: &str) -> Option<&'static str> {
+        match self.ways.real(url.parse().ok()?)?.way {
+            IceWay::Stun => None,
+            IceWay::TurnTcp => Some("tcp"),
+            IceWay::TurnTls => Some("tls"),
+            IceWay::TurnUdp => Some("udp"),
+        }
     }
 
     /// The policy of the session.
@@ -85,7 +116,10 @@ impl Runtime for Tunnel {
     fn connect_tcp<'a>(&'a self, address: SocketAddr) -> Pending<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
         Box::pin(async move {
             match self.ways.policy() {
-                IcePolicy::All => stream::stream(self.inner.connect_tcp(address).await?),
+                IcePolicy::All => {
+                    let connected = timeout(CONNECT, self.inner.connect_tcp(address)).await;
+                    stream::stream(connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??)
+                }
                 IcePolicy::Relay => Err(io::ErrorKind::PermissionDenied.into()),
             }
         })
@@ -100,22 +134,10 @@ impl Runtime for Tunnel {
             // The stack asks for IPv6 addresses of relays without the brackets that tell the port apart.
             let bracketed = name.parse::<std::net::Ipv6Addr>().map(|address| format!("[{address}]:{port}"));
             let authority = bracketed.unwrap_or_else(|_| host.to_owned());
-            if let Some(known) = self.ways.remembered(&authority) {
-                // Where it is now is for the next time.
-                let (inner, ways) = (Arc::clone(&self.inner), Arc::clone(&self.ways));
-                tokio::spawn(async move {
-                    if let Ok(found) = inner.resolve_host(&authority).await {
-                        ways.remember(&authority, &found);
-                    }
-                });
-                return Ok(known);
-            }
-            let patience = if self.slow_names.load(Relaxed) { RESOLVE_AGAIN } else { RESOLVE };
-            let found = timeout(patience, self.inner.resolve_host(&authority)).await;
-            self.slow_names.store(found.is_err(), Relaxed);
-            let found = found.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-            self.ways.remember(&authority, &found);
-            Ok(found)
+            let known = self.ways.remembered(&authority);
+            // Where it is now is for the next time: who asks here moves packets meanwhile.
+            self.ask(authority);
+            known.ok_or_else(|| io::ErrorKind::NotFound.into())
         })
     }
 

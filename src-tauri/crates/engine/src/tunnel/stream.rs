@@ -6,14 +6,14 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use tokio::{
     sync::{mpsc, oneshot},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 use webrtc::runtime::{AsyncTcpListener, AsyncTcpStream};
 
@@ -24,6 +24,9 @@ const QUEUE: usize = 128;
 /// Connections that one listener has at a time. Whoever finds the port may connect; who has no ICE credentials gets
 /// nothing else.
 const ACCEPTED: usize = 8;
+/// How long one that was accepted may take for something that the stack answers. It answers nothing but checks that know
+/// the password of the session (RFC 8445 §7.3), so that nobody else keeps one of these places.
+const PROOF: Duration = Duration::from_secs(5);
 /// Ends a connection on which nothing comes: a path in use is probed several times a second.
 const SILENCE: Duration = Duration::from_secs(15);
 /// How long the last frames may take.
@@ -85,6 +88,9 @@ impl Drop for Place {
 struct Stream {
     inner: Arc<dyn AsyncTcpStream>,
     queue: mpsc::Sender<Vec<u8>>,
+    /// When it ends if nothing was answered on it; `None` for one of our own.
+    proof_by: Option<Instant>,
+    answered: AtomicBool,
     _alive: oneshot::Sender<()>,
     _place: Option<Place>,
 }
@@ -94,7 +100,13 @@ impl Stream {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let (alive, gone) = oneshot::channel();
         tokio::spawn(write(Arc::clone(&inner), waiting, gone));
-        Self { inner, queue, _alive: alive, _place: place }
+        let proof_by = place.as_ref().map(|_| Instant::now() + PROOF);
+        Self { inner, queue, proof_by, answered: AtomicBool::new(false), _alive: alive, _place: place }
+    }
+
+    /// When it ends, as long as that is not a matter of silence.
+    fn probation(&self) -> Option<Instant> {
+        self.proof_by.filter(|_| !self.answered.load(Relaxed))
     }
 }
 
@@ -123,13 +135,24 @@ impl AsyncTcpStream for Stream {
     where
         'a: 'b,
     {
-        Box::pin(async move { timeout(SILENCE, self.inner.read(buf)).await.unwrap_or(Ok(0)) })
+        Box::pin(async move {
+            while let Some(end) = self.probation() {
+                if Instant::now() >= end {
+                    return Ok(0);
+                }
+                if let Ok(read) = timeout_at(end, self.inner.read(buf)).await {
+                    return read;
+                }
+            }
+            timeout(SILENCE, self.inner.read(buf)).await.unwrap_or(Ok(0))
+        })
     }
 
     fn write_all<'a, 'b>(&'a self, buf: &'b [u8]) -> Pending<'b, io::Result<()>>
     where
         'a: 'b,
     {
+        self.answered.store(true, Relaxed);
         let queued = match self.queue.try_send(buf.to_vec()) {
             // Lost.
             Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => Ok(()),

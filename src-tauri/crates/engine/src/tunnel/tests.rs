@@ -1,10 +1,59 @@
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener as Listener, TcpStream},
+    time::Instant,
 };
 use webrtc::runtime::TokioRuntime;
 
 use super::*;
+
+/// A machine whose name service knows nothing under `.dead` and is slow about it, and that reaches nobody over TCP.
+#[derive(Debug)]
+struct Patchy {
+    inner: Arc<dyn Runtime>,
+}
+
+/// What its name service takes where it answers.
+const ANSWERS: Duration = Duration::from_millis(100);
+
+impl Runtime for Patchy {
+    fn spawn(&self, future: Pending<'static, ()>) -> Box<dyn JoinHandle> {
+        self.inner.spawn(future)
+    }
+
+    fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        self.inner.wrap_udp_socket(socket)
+    }
+
+    fn wrap_tcp_listener(&self, listener: TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
+        self.inner.wrap_tcp_listener(listener)
+    }
+
+    fn connect_tcp<'a>(&'a self, _: SocketAddr) -> Pending<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn resolve_host<'a>(&'a self, host: &'a str) -> Pending<'a, io::Result<Vec<SocketAddr>>> {
+        Box::pin(async move {
+            if host.contains(".dead") {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(ANSWERS).await;
+            Ok(vec![SocketAddr::from(([192, 0, 2, 1], 3478))])
+        })
+    }
+
+    forward_timers!();
+}
+
+fn patchy() -> Arc<Tunnel> {
+    Tunnel::new(Arc::new(Patchy { inner: Arc::new(TokioRuntime) }), IcePolicy::All)
+}
+
+fn stun(hosts: &[&str]) -> Vec<IceServer> {
+    let server = |host: &&str| format!("stun:{host}").parse().unwrap();
+    hosts.iter().map(server).collect()
+}
 
 /// A Binding request (RFC 8489 §5) with this in its transaction id.
 fn request(n: u8) -> Vec<u8> {
@@ -152,4 +201,75 @@ async fn tcp_to_a_peer_that_does_not_read_holds_nobody_up() {
         }
     };
     soon(flood).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_is_not_reached_over_tcp_is_given_up() {
+    let start = Instant::now();
+    let given_up = patchy().connect_tcp(SocketAddr::from(([192, 0, 2, 1], 1))).await.unwrap_err();
+    assert_eq!((given_up.kind(), start.elapsed()), (io::ErrorKind::TimedOut, CONNECT));
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_are_looked_up_side_by_side() {
+    let tunnel = patchy();
+    let start = Instant::now();
+    tunnel.look_up(&stun(&["a.example", "b.example", "c.example", "192.0.2.9"])).await;
+    assert_eq!(start.elapsed(), ANSWERS);
+    tunnel.look_up(&stun(&["a.example", "b.example"])).await;
+    assert_eq!(start.elapsed(), ANSWERS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_that_nobody_knows_hold_the_others_up_once_and_the_stack_never() {
+    let tunnel = patchy();
+    let start = Instant::now();
+    tunnel.look_up(&stun(&["x.dead", "a.example", "y.dead", "b.example"])).await;
+    assert_eq!(start.elapsed(), NAMES);
+    for known in ["a.example:3478", "b.example:3478"] {
+        assert!(tunnel.resolve_host(known).await.is_ok());
+    }
+    for unknown in ["x.dead:3478", "y.dead:3478", "later.example:3478"] {
+        assert_eq!(tunnel.resolve_host(unknown).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+    tunnel.look_up(&stun(&["x.dead"])).await;
+    assert_eq!(start.elapsed(), NAMES);
+    // What comes late counts the next time.
+    tokio::time::sleep(ANSWERS * 2).await;
+    assert!(tunnel.resolve_host("later.example:3478").await.is_ok());
+}
+
+#[tokio::test]
+async fn who_proves_nothing_over_tcp_keeps_no_place() {
+    let tunnel = Tunnel::new(Arc::new(TokioRuntime), IcePolicy::All);
+    let listener = tunnel.wrap_tcp_listener(TcpListener::bind("127.0.0.1:0").unwrap()).unwrap();
+    let mut peers = Vec::new();
+    let mut streams = Vec::new();
+    for _ in 0..8 {
+        peers.push(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+        streams.push(soon(listener.accept()).await.unwrap().0);
+    }
+    // One is answered, one says something that is not, the others are silent.
+    let (answered, talkative) = (streams.remove(0), streams.remove(0));
+    answered.write_all(&request(1)).await.unwrap();
+    assert_eq!(read(&mut peers[0], 20).await, request(1));
+    let mut buffer = [0; 64];
+    peers[1].write_all(&request(2)).await.unwrap();
+    assert_eq!(soon(talkative.read(&mut buffer)).await.unwrap(), 20);
+    peers[1].write_all(&request(3)).await.unwrap();
+
+    tokio::time::pause();
+    let start = Instant::now();
+    for stream in &streams {
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), 0);
+    }
+    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(talkative.read(&mut buffer).await.unwrap(), 0);
+    assert!(timeout(Duration::from_secs(6), answered.read(&mut buffer)).await.is_err(), "it stays");
+    tokio::time::resume();
+
+    streams.clear();
+    let _newcomer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    soon(listener.accept()).await.unwrap();
 }

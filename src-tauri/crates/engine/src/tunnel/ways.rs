@@ -45,6 +45,8 @@ struct Known {
     tunnels: Vec<IceUrl>,
     /// What the last answer of the name service was.
     resolved: BTreeMap<String, Vec<SocketAddr>>,
+    /// What it is being asked for.
+    asked: BTreeSet<String>,
     /// Addresses of servers that are spoken to over UDP.
     servers: BTreeSet<SocketAddr>,
 }
@@ -113,14 +115,41 @@ impl Ways {
         Some(addresses(number).map(|ip| SocketAddr::new(ip, port)).to_vec())
     }
 
+    /// The server as it was named, whatever the stack knows it by.
+    pub(super) fn real(&self, url: IceUrl) -> Option<IceUrl> {
+        match url.host.strip_suffix(DOMAIN) {
+            Some(number) => self.tunnel(number.parse::<usize>().ok()?.checked_sub(1)?),
+            None => Some(url),
+        }
+    }
+
+    /// Those of the servers that the name service has to find before the stack can use them.
+    pub(super) fn unknown(&self, servers: &[IceServer]) -> BTreeSet<String> {
+        let known = self.known();
+        let urls = servers.iter().flat_map(|server| &server.urls).filter_map(|url| url.parse::<IceUrl>().ok());
+        let direct = urls.filter(|url| match url.way {
+            IceWay::Stun | IceWay::TurnUdp => true,
+            IceWay::TurnTcp | IceWay::TurnTls => false,
+        });
+        let names = direct.map(|url| url.authority()).filter(|authority| !known.resolved.contains_key(authority));
+        names.take(MAX_ADDRESSES).collect()
+    }
+
+    /// The name service is going to be asked. False where it is being asked already, or for too much.
+    pub(super) fn begin(&self, authority: &str) -> bool {
+        let mut known = self.known();
+        known.asked.len() < MAX_ADDRESSES && known.asked.insert(authority.to_owned())
+    }
+
     /// What the name service said last.
     pub(super) fn remembered(&self, authority: &str) -> Option<Vec<SocketAddr>> {
         self.known().resolved.get(authority).cloned()
     }
 
-    /// Keeps what the name service said: these are addresses of servers.
+    /// Keeps what the name service said, if it said anything: these are addresses of servers.
     pub(super) fn remember(&self, authority: &str, found: &[SocketAddr]) {
         let mut known = self.known();
+        known.asked.remove(authority);
         if found.is_empty() || (known.resolved.len() >= MAX_ADDRESSES && !known.resolved.contains_key(authority)) {
             return;
         }

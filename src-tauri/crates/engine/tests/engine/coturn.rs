@@ -24,9 +24,9 @@ pub(crate) struct Coturn {
 }
 
 impl Coturn {
-    /// With one user, anna, whose password is `secret`.
+    /// With two users, anna and benjamin, whose password is `secret`.
     pub(crate) fn start() -> Self {
-        Self::with(&["--user=anna:secret"])
+        Self::with(&["--user=anna:secret", "--user=benjamin:secret"])
     }
 
     /// For whoever got credentials from a server that has the same secret.
@@ -68,7 +68,7 @@ impl Coturn {
         }
     }
 
-    /// The same, with the one user.
+    /// The same, as anna.
     pub(crate) fn server(&self, way: &str) -> IceServer {
         IceServer {
             urls: vec![self.url(way)],

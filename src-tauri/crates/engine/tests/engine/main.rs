@@ -11,6 +11,8 @@ mod media;
 mod negotiation;
 mod pair;
 mod path;
+mod prompt;
 mod recorder;
 mod relay;
+mod restart;
 mod roam;

@@ -1,7 +1,7 @@
-//! A runtime that remembers to whom datagrams were sent.
+//! A runtime that remembers to whom datagrams were sent, and what was in them.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     future::Future,
     io::{self, IoSliceMut},
     net::{SocketAddr, TcpListener, UdpSocket},
@@ -20,7 +20,7 @@ type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What was sent where. Clones are the same.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Recorder(Arc<Mutex<BTreeSet<SocketAddr>>>);
+pub(crate) struct Recorder(Arc<Mutex<BTreeMap<SocketAddr, Vec<Vec<u8>>>>>);
 
 impl Recorder {
     pub(crate) fn runtime(&self) -> Arc<dyn Runtime> {
@@ -28,11 +28,17 @@ impl Recorder {
     }
 
     pub(crate) fn destinations(&self) -> BTreeSet<SocketAddr> {
-        self.0.lock().unwrap().clone()
+        self.0.lock().unwrap().keys().copied().collect()
     }
 
-    fn note(&self, destination: SocketAddr) {
-        self.0.lock().unwrap().insert(destination);
+    /// How many datagrams had these bytes in them.
+    pub(crate) fn containing(&self, bytes: &[u8]) -> usize {
+        let sent = self.0.lock().unwrap();
+        sent.values().flatten().filter(|datagram| datagram.windows(bytes.len()).any(|part| part == bytes)).count()
+    }
+
+    fn note(&self, destination: SocketAddr, datagram: &[u8]) {
+        self.0.lock().unwrap().entry(destination).or_default().push(datagram.to_vec());
     }
 }
 
@@ -53,7 +59,7 @@ impl Runtime for Recording {
     }
 
     fn connect_tcp<'a>(&'a self, address: SocketAddr) -> Pending<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
-        self.0.note(address);
+        self.0.note(address, &[]);
         TokioRuntime.connect_tcp(address)
     }
 
@@ -86,7 +92,7 @@ impl AsyncUdpSocket for Socket {
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
-        self.recorder.note(transmit.destination);
+        self.recorder.note(transmit.destination, transmit.contents);
         self.inner.poll_send(cx, transmit)
     }
 

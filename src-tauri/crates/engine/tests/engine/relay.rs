@@ -58,10 +58,34 @@ async fn carries(server: IceServer) -> (Pair, [Recorder; 2]) {
     (pair, recorders)
 }
 
+/// How the relay in use is reached, as diagnostics tell it.
+fn relay_protocol(pair: &Pair) -> Option<String> {
+    pair.a.session.stats().selected.and_then(|selected| selected.local.relay_protocol)
+}
+
 #[tokio::test]
 async fn a_relay_carries_a_call_over_udp() {
     let coturn = Coturn::start();
-    carries(coturn.server("udp")).await.0.close().await;
+    let (pair, _recorders) = carries(coturn.server("udp")).await;
+    assert_eq!(relay_protocol(&pair).as_deref(), Some("udp"));
+    pair.close().await;
+}
+
+#[tokio::test]
+async fn an_allocation_keeps_its_name_until_a_restart() {
+    let coturn = Coturn::start();
+    let (mut pair, recorders) = carries(coturn.server("udp")).await;
+    let as_benjamin = || recorders[0].containing(b"benjamin");
+    let other = IceServer { username: Some("benjamin".to_owned()), ..coturn.server("udp") };
+    pair.a.command(SessionCommand::IceServers(vec![other]));
+    pair.negotiate(Who::A, false).await;
+    pair.negotiate(Who::B, false).await;
+    pair.run_for(Duration::from_secs(1)).await;
+    assert_eq!(as_benjamin(), 0);
+    pair.negotiate(Who::B, true).await;
+    pair.until("connected again", |pair| pair.is_connected()).await;
+    assert!(as_benjamin() > 0);
+    pair.close().await;
 }
 
 #[tokio::test]
@@ -70,6 +94,7 @@ async fn a_relay_carries_a_call_over_tcp() {
     let (pair, recorders) = carries(coturn.server("tcp")).await;
     // Everything went through connections: not one datagram left.
     assert_eq!(recorders.each_ref().map(Recorder::destinations), [BTreeSet::new(), BTreeSet::new()]);
+    assert_eq!(relay_protocol(&pair).as_deref(), Some("tcp"));
     pair.close().await;
 }
 
@@ -80,7 +105,9 @@ async fn over_tls() {
     let url = std::env::var("PARLOR_TEST_URL").unwrap();
     let user = |text: &str| Some(text.to_owned());
     let server = IceServer { urls: vec![url], username: user("anna"), credential: user("secret") };
-    carries(server).await.0.close().await;
+    let (pair, _recorders) = carries(server).await;
+    assert_eq!(relay_protocol(&pair).as_deref(), Some("tls"));
+    pair.close().await;
 }
 
 #[tokio::test]

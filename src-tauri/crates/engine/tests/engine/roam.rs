@@ -17,15 +17,15 @@ const ROUND_TRIP: Duration = Duration::from_millis(40);
 const BUSY: Duration = Duration::from_millis(600);
 
 /// Two who talk all the time, and how long each last waited for the other's voice.
-struct Talk {
-    pair: Pair,
+pub(crate) struct Talk {
+    pub(crate) pair: Pair,
     voices: Vec<tokio::task::JoinHandle<()>>,
     heard: [(usize, Instant); 2],
-    gap: [Duration; 2],
+    pub(crate) gap: [Duration; 2],
 }
 
 impl Talk {
-    async fn begin() -> Self {
+    pub(crate) async fn begin() -> Self {
         let pair = Pair::connected().await;
         let far = Impairment { delay: ROUND_TRIP / 2, ..Impairment::default() };
         pair.a.netem.outgoing(far);
@@ -47,7 +47,7 @@ impl Talk {
         talk
     }
 
-    async fn on_for(&mut self, time: Duration) {
+    pub(crate) async fn on_for(&mut self, time: Duration) {
         let end = Instant::now() + time;
         while Instant::now() < end {
             self.pair.run_for(Duration::from_millis(5)).await;
@@ -76,7 +76,7 @@ impl Talk {
         }
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.voices.iter().for_each(tokio::task::JoinHandle::abort);
         self.pair.close().await;
     }
@@ -91,9 +91,14 @@ fn network(addresses: &[&str], preferred: &str) -> Network {
     Network { addresses: addresses.iter().map(parse).collect(), preferred: [parse(&preferred)].into() }
 }
 
-fn roamed(pair: &Pair) -> Vec<bool> {
+fn roam(op: u64, addresses: &[&str], preferred: &str) -> SessionCommand {
+    SessionCommand::Roam { op, network: network(addresses, preferred) }
+}
+
+/// What was answered, in order.
+fn roamed(pair: &Pair) -> Vec<(u64, bool)> {
     let reached = |event: &SessionEvent| match event {
-        SessionEvent::Roamed { reached } => Some(*reached),
+        SessionEvent::Roamed { op, reached } => Some((*op, *reached)),
         _ => None,
     };
     pair.a.seen.iter().filter_map(reached).collect()
@@ -102,14 +107,14 @@ fn roamed(pair: &Pair) -> Vec<bool> {
 #[tokio::test]
 async fn a_session_moves_to_another_address_when_its_own_is_gone() {
     let mut talk = Talk::begin().await;
-    talk.pair.a.command(SessionCommand::Roam(network(&["127.0.0.2"], "127.0.0.2")));
+    talk.pair.a.command(roam(1, &["127.0.0.2"], "127.0.0.2"));
     talk.on_for(Duration::from_millis(500)).await;
     talk.pair.until("it is said", |pair| roamed(pair).len() == 1).await;
     println!("longest pause at A {:?}, at B {:?}", talk.gap[0], talk.gap[1]);
     assert!(talk.gap.iter().all(|gap| *gap < BUSY), "{:?}", talk.gap);
-    talk.pair.a.command(SessionCommand::Roam(network(&["127.0.0.3"], "127.0.0.3")));
+    talk.pair.a.command(roam(2, &["127.0.0.3"], "127.0.0.3"));
     talk.pair.until("it is said again", |pair| roamed(pair).len() == 2).await;
-    assert_eq!(roamed(&talk.pair), [true, true]);
+    assert_eq!(roamed(&talk.pair), [(1, true), (2, true)]);
     talk.on_for(Duration::from_secs(4)).await;
     let ends =
         [talk.pair.a.session.stats().selected.unwrap().local, talk.pair.b.session.stats().selected.unwrap().remote];
@@ -122,14 +127,35 @@ async fn a_session_moves_to_another_address_when_its_own_is_gone() {
 async fn a_better_address_is_taken_only_when_it_works() {
     let mut talk = Talk::begin().await;
     // Documentation addresses (RFC 5737) are nobody's: nothing can be bound to one.
-    talk.pair.a.command(SessionCommand::Roam(network(&["127.0.0.1", "192.0.2.1"], "192.0.2.1")));
+    talk.pair.a.command(roam(1, &["127.0.0.1", "192.0.2.1"], "192.0.2.1"));
     talk.pair.until("it is said", |pair| roamed(pair).len() == 1).await;
-    talk.pair.a.command(SessionCommand::Roam(network(&["127.0.0.1", "127.0.0.2"], "127.0.0.2")));
+    talk.pair.a.command(roam(2, &["127.0.0.1", "127.0.0.2"], "127.0.0.2"));
     talk.on_for(Duration::from_millis(500)).await;
     talk.pair.until("it is said again", |pair| roamed(pair).len() == 2).await;
-    assert_eq!(roamed(&talk.pair), [false, true]);
+    assert_eq!(roamed(&talk.pair), [(1, false), (2, true)]);
     println!("longest pause at A {:?}, at B {:?}", talk.gap[0], talk.gap[1]);
     assert!(talk.gap.iter().all(|gap| *gap < BUSY), "{:?}", talk.gap);
+    talk.assert_undisturbed();
+    talk.end().await;
+}
+
+#[tokio::test]
+async fn each_of_many_changes_is_answered_once_and_the_last_is_followed() {
+    let mut talk = Talk::begin().await;
+    for (op, address) in (1..).zip(["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"]) {
+        talk.pair.a.command(roam(op, &[address], address));
+        // Some of them before the first has sent anything, some while an answer is on its way.
+        talk.on_for(ROUND_TRIP * u32::try_from(op - 1).unwrap() / 2).await;
+    }
+    talk.pair.until("all are answered", |pair| roamed(pair).len() == 4).await;
+    let before = talk.pair.b.received(TrackRole::Microphone);
+    talk.pair.until("B hears A again", |pair| pair.b.received(TrackRole::Microphone) > before + 20).await;
+    let is_there = |pair: &mut Pair| {
+        let local = pair.a.session.stats().selected.and_then(|selected| selected.local.address);
+        local.is_some_and(|at| at.starts_with("127.0.0.5:"))
+    };
+    talk.pair.until("A is at the last", is_there).await;
+    assert_eq!(roamed(&talk.pair).into_iter().map(|(op, _)| op).collect::<Vec<_>>(), [1, 2, 3, 4]);
     talk.assert_undisturbed();
     talk.end().await;
 }
@@ -153,9 +179,9 @@ async fn nobody_is_reached_on_a_dead_path_and_it_is_said_in_time() {
     let mut talk = Talk::begin().await;
     talk.pair.b.netem.blackhole(true);
     let start = Instant::now();
-    talk.pair.a.command(SessionCommand::Roam(network(&["127.0.0.2"], "127.0.0.2")));
+    talk.pair.a.command(roam(1, &["127.0.0.2"], "127.0.0.2"));
     talk.pair.until("it is said", |pair| !roamed(pair).is_empty()).await;
-    assert_eq!(roamed(&talk.pair), [false]);
+    assert_eq!(roamed(&talk.pair), [(1, false)]);
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     // It goes on asking by itself: the path may be slow to come.
     talk.pair.b.netem.blackhole(false);
@@ -190,7 +216,7 @@ async fn a_voice_that_is_turned_off_is_no_silence() {
 #[tokio::test]
 async fn a_session_that_moved_can_restart() {
     let mut talk = Talk::begin().await;
-    talk.pair.a.command(SessionCommand::Roam(network(&["127.0.0.2"], "127.0.0.2")));
+    talk.pair.a.command(roam(1, &["127.0.0.2"], "127.0.0.2"));
     talk.on_for(Duration::from_millis(500)).await;
     talk.pair.negotiate(Who::A, true).await;
     let before = talk.pair.b.received(TrackRole::Microphone);

@@ -44,7 +44,9 @@ struct Seen {
     lives: BTreeMap<PeerId, Life>,
     /// The run that each tile is for.
     runs: BTreeMap<PeerId, Address>,
-    /// Runs that said goodbye, or were replaced.
+    /// Runs that said something to us alone.
+    heard: BTreeSet<Address>,
+    /// Runs that said goodbye, or were heard and replaced.
     dead: BTreeSet<Address>,
     /// When an engine that is nobody's yet failed: an event may be there before its session.
     stray_failure: Option<Instant>,
@@ -151,9 +153,11 @@ impl Seen {
                     self.hint(address.peer, true, now);
                 }
             }
-            SignalingInput::Message { from, message, .. } => {
+            SignalingInput::Message { from, broadcast, message } => {
                 if message.body == (PeerBody::Bye { generation: 0 }) {
                     self.dead.insert(*from);
+                } else if !broadcast {
+                    self.heard.insert(*from);
                 }
             }
             SignalingInput::Ignored { .. }
@@ -207,7 +211,8 @@ impl Seen {
             EngineCommand::Open { .. }
             | EngineCommand::Candidate(_)
             | EngineCommand::EndOfCandidates
-            | EngineCommand::Roam
+            | EngineCommand::Roam { .. }
+            | EngineCommand::Signaling(_)
             | EngineCommand::Send { .. }
             | EngineCommand::Close => false,
         };
@@ -230,7 +235,8 @@ impl Seen {
             | EngineCommand::Rollback { .. }
             | EngineCommand::Candidate(_)
             | EngineCommand::EndOfCandidates
-            | EngineCommand::Roam
+            | EngineCommand::Roam { .. }
+            | EngineCommand::Signaling(_)
             | EngineCommand::Send { .. } => match self.open.contains_key(&session) {
                 true => Ok(()),
                 false => Err(format!("{command:?} for {session:?}, which is not open")),
@@ -301,7 +307,7 @@ impl Seen {
             };
         }
         for (peer, before) in &self.runs {
-            if runs.get(peer).is_some_and(|run| run != before) {
+            if runs.get(peer).is_some_and(|run| run != before) && self.heard.contains(before) {
                 self.dead.insert(*before);
             }
         }
@@ -369,6 +375,7 @@ fn notable(output: &Output) -> Option<&'static str> {
             SessionState::New | SessionState::Connecting | SessionState::Closed => None,
         },
         Output::Event(CallEvent::Chat { .. }) => Some("chat"),
+        Output::Event(CallEvent::Notice(notice)) if notice.code == "verification-mismatch" => Some("mismatch"),
         Output::Engine { .. } | Output::Event(_) | Output::Signal { .. } | Output::ViewChanged => None,
     }
 }

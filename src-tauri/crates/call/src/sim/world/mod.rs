@@ -67,6 +67,10 @@ pub(super) struct Faults {
     pub(super) notices_silence: bool,
     /// Changes of network that a connection cannot follow.
     pub(super) roam_fails: u32,
+    /// Somebody between the nodes puts another certificate into every description that passes the server.
+    pub(super) middle: bool,
+    /// Whose coming the server keeps to itself.
+    pub(super) hides: Option<usize>,
     /// Messages that the server loses, gives out twice, gives out late and out of order.
     pub(super) server_loses: u32,
     pub(super) server_repeats: u32,
@@ -220,8 +224,10 @@ impl World {
             Happening::Tick => self.tick(),
             Happening::ToServer { node, number, message } => {
                 if self.server_up && self.nodes[node].wire.number == number && !self.is_lost(node, &message) {
+                    let message = self.through_the_middle(message);
                     let said = self.server.receive(node, number, message);
-                    self.say(said);
+                    let told = self.without_the_hidden(said);
+                    self.say(told);
                 }
             }
             Happening::ToClient { node, number, saying } => {
@@ -285,7 +291,10 @@ impl World {
 
     fn engine_command(&mut self, id: PcId, command: EngineCommand) {
         if let EngineCommand::Open { .. } = command {
-            self.pcs.insert(id, Pc::new(self.now));
+            // Every connection has a certificate of its own, as far as bytes go.
+            self.fresh += 1;
+            let certificate = u8::try_from(self.fresh % 251).unwrap_or(0);
+            self.pcs.insert(id, Pc::new(certificate, self.now));
             return;
         }
         // One after another: what has to wait makes what follows wait too.
@@ -293,10 +302,11 @@ impl World {
             EngineCommand::Offer { .. }
             | EngineCommand::Apply { .. }
             | EngineCommand::Rollback { .. }
-            | EngineCommand::Roam => Duration::from_millis(self.rng.random_range(1..30)),
+            | EngineCommand::Roam { .. } => Duration::from_millis(self.rng.random_range(1..30)),
             EngineCommand::Open { .. }
             | EngineCommand::Candidate(_)
             | EngineCommand::EndOfCandidates
+            | EngineCommand::Signaling(_)
             | EngineCommand::Send { .. }
             | EngineCommand::Close => Duration::ZERO,
         };

@@ -155,7 +155,8 @@ impl World {
             EngineCommand::Open { .. }
             | EngineCommand::Rollback { .. }
             | EngineCommand::EndOfCandidates
-            | EngineCommand::Roam
+            | EngineCommand::Roam { .. }
+            | EngineCommand::Signaling(_)
             | EngineCommand::Close => format!("{command:?}"),
         }
     }
@@ -208,6 +209,7 @@ impl World {
         match command {
             Command::Dismiss(peer) => format!("dismiss {}", self.who(*peer)),
             Command::Reconnect(peer) => format!("reconnect {} now", self.who(*peer)),
+            Command::Renew(peer) => format!("renew {}", self.who(*peer)),
             Command::Retry(peer) => format!("retry {}", self.who(*peer)),
             Command::Chat { .. }
             | Command::ChatRead

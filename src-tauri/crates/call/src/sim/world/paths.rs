@@ -22,6 +22,7 @@ impl World {
         let ids: Vec<PcId> = self.pcs.keys().copied().collect();
         let takes = if self.faults.loss > 0 { ICE_TAKES_LONGER } else { ICE_TAKES };
         for id in ids {
+            self.look_ahead(id);
             let partner = self.partner(id);
             let path = partner.map_or(Path { hears: false, heard: false }, |partner| self.path(id, partner));
             let now = self.now;
@@ -54,6 +55,18 @@ impl World {
         let partner = self.pcs.iter().find(|(theirs, other)| fits(theirs, other)).map(|(theirs, _)| *theirs);
         self.pcs.get_mut(&id)?.partner = partner;
         partner
+    }
+
+    /// An answer that was said ahead is set when the other end checks with what it says, or the path is gone.
+    fn look_ahead(&mut self, id: PcId) {
+        let Some((local, remote)) = self.pcs.get(&id).and_then(Pc::ahead) else { return };
+        let taken_up = self.pcs.iter().any(|(theirs, other)| {
+            (&other.local, &other.remote) == (&Some(remote.clone()), &Some(local.clone()))
+                && self.path(id, *theirs).hears
+        });
+        let now = self.now;
+        let events = self.pcs.get_mut(&id).map(|pc| pc.look_ahead(taken_up, now)).unwrap_or_default();
+        events.into_iter().for_each(|event| self.pc_says(id, event));
     }
 
     fn path(&self, id: PcId, partner: PcId) -> Path {
@@ -99,15 +112,16 @@ impl World {
             | EngineCommand::Open { .. }
             | EngineCommand::Candidate(_)
             | EngineCommand::EndOfCandidates
-            | EngineCommand::Roam
+            | EngineCommand::Roam { .. }
+            | EngineCommand::Signaling(_)
             | EngineCommand::Send { .. }
             | EngineCommand::Close => None,
         };
         if let EngineCommand::Close = command {
             return self.close_pc(id);
         }
-        if let EngineCommand::Roam = command {
-            return self.roam(id);
+        if let EngineCommand::Roam { op } = command {
+            return self.roam(id, op);
         }
         if let Some(op) = op {
             let dice = self.rng.random_range(0..1000);
@@ -135,10 +149,10 @@ impl World {
     }
 
     /// The path is taken to another network, if the other end answers there.
-    fn roam(&mut self, id: PcId) {
+    fn roam(&mut self, id: PcId, op: u64) {
         let path = self.partner(id).map(|partner| self.path(id, partner));
         let reached = path == Some(Path { hears: true, heard: true }) && !self.dice(self.faults.roam_fails);
-        self.pc_says(id, EngineEvent::Roamed { reached });
+        self.pc_says(id, EngineEvent::Roamed { op, reached });
     }
 
     fn close_pc(&mut self, id: PcId) {

@@ -2,14 +2,24 @@
 
 use std::time::Duration;
 
-use parlor_protocol::signal::{LeaveReason, Member};
+use parlor_protocol::{
+    negotiation::NegotiationBody,
+    peer::PeerBody,
+    signal::{LeaveReason, Member},
+};
 use rand::RngExt;
 
 use super::{Happening, World};
 use crate::{
     Input, SignalingInput,
-    sim::server::{Saying, ToServer},
+    sim::{
+        engine::fingerprint,
+        server::{Said, Saying, ToServer},
+    },
 };
+
+/// The certificate of somebody in the middle: no connection has it.
+const MIDDLE: u8 = 0xff;
 
 impl World {
     pub(super) fn connect(&mut self, node: usize, run: u32) {
@@ -87,7 +97,43 @@ impl World {
         lost
     }
 
-    pub(super) fn say(&mut self, said: Vec<(usize, Saying)>) {
+    /// What becomes of a description on its way, where somebody sits between the nodes.
+    pub(super) fn through_the_middle(&self, mut message: ToServer) -> ToServer {
+        if let ToServer::Relay { body: PeerBody::Negotiation(step), .. } = &mut message
+            && let NegotiationBody::Description(description) = &mut step.body
+            && self.faults.middle
+        {
+            let theirs = |line: &str| line.starts_with("a=fingerprint:").then(|| fingerprint(MIDDLE));
+            let lines = description.sdp.lines().map(|line| theirs(line).unwrap_or_else(|| line.to_owned()));
+            description.sdp = lines.collect::<Vec<_>>().join("\n");
+        }
+        message
+    }
+
+    /// What the server says, where it keeps to itself that somebody came.
+    pub(super) fn without_the_hidden(&mut self, mut said: Said) -> Said {
+        let hidden = self.faults.hides.map(|node| self.peer(node));
+        let all = said.len();
+        said.retain(|(_, saying)| match &saying.input {
+            SignalingInput::PeerJoined(member) => Some(member.address.peer) != hidden,
+            SignalingInput::PeerBack(address) => Some(address.peer) != hidden,
+            SignalingInput::Up { .. }
+            | SignalingInput::Down { .. }
+            | SignalingInput::PeerLeft { .. }
+            | SignalingInput::Message { .. }
+            | SignalingInput::Ignored { .. }
+            | SignalingInput::Unreadable { .. }
+            | SignalingInput::Unsupported { .. }
+            | SignalingInput::Refused { .. } => true,
+        });
+        if said.len() < all {
+            self.note(None, || "the server lies: it tells nobody that somebody came".to_owned());
+            *self.checks.tally.entry("hidden").or_default() += 1;
+        }
+        said
+    }
+
+    pub(super) fn say(&mut self, said: Said) {
         for (node, saying) in said {
             let wait = self.trip();
             let relayed = saying.sealed.is_some();

@@ -1,0 +1,137 @@
+//! Descriptions and candidates, and when they are set.
+
+use std::time::Duration;
+
+use parlor_protocol::{SessionState, media::TrackRole, negotiation::Description};
+use tokio::time::Instant;
+
+use super::{End, Live, bounded};
+use crate::{connection, error::EngineError, keep::Keep, message::SessionEvent};
+
+/// How often it is looked at whether an answer that was said ahead is still to wait.
+pub(super) const LOOK: Duration = Duration::from_millis(50);
+/// How long it waits at most: a path that carries media carries it, or the server does.
+const AHEAD: Duration = Duration::from_secs(5);
+
+impl Live {
+    pub(super) async fn offer(&mut self, op: u64, ice_restart: bool) -> Result<(), End> {
+        // Candidates found before belong to the generation that the offer may end.
+        self.drain().await?;
+        self.settle().await?;
+        let keep = self.is_well();
+        if ice_restart && !keep && !self.signaling_up {
+            return self.finish(op, Err(EngineError::Unanswerable)).await;
+        }
+        if ice_restart || self.negotiation.begins() {
+            self.renew_servers().await?;
+        }
+        let offer = bounded(self.negotiation.offer(self.pc.as_ref(), ice_restart, keep)).await?;
+        self.finish(op, offer.map(Some)).await
+    }
+
+    pub(super) async fn apply(&mut self, op: u64, description: Description, rollback: bool) -> Result<(), End> {
+        self.drain().await?;
+        self.settle().await?;
+        if self.negotiation.restarts(&description) {
+            self.renew_servers().await?;
+            if !rollback && self.is_well() {
+                let ahead = bounded(self.negotiation.answer_ahead(self.pc.as_ref(), &description)).await?;
+                if let Some(answer) = ahead.transpose() {
+                    self.ahead_until = self.negotiation.is_ahead().then(|| Instant::now() + AHEAD);
+                    return self.finish(op, answer.map(Some)).await;
+                }
+            }
+            if !self.negotiation.begins() && !self.signaling_up {
+                return self.finish(op, Err(EngineError::Unanswerable)).await;
+            }
+        }
+        let applied = bounded(self.negotiation.apply(self.pc.as_ref(), &description, rollback)).await?;
+        self.finish(op, applied).await
+    }
+
+    pub(super) async fn rollback(&mut self, op: u64) -> Result<(), End> {
+        self.settle().await?;
+        let done = bounded(self.negotiation.rollback(self.pc.as_ref())).await?;
+        self.finish(op, done.map(|()| None)).await
+    }
+
+    /// One of our own.
+    pub(super) async fn candidate(&mut self, candidate: String) -> Result<(), End> {
+        if self.keep.is_begun() {
+            // The stack has its sockets again.
+            self.keep.end();
+        }
+        match self.negotiation.local_candidate(candidate) {
+            Some(candidate) => self.emit(SessionEvent::Candidate(candidate)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether there is a path that a restart can keep.
+    fn is_well(&self) -> bool {
+        self.state == SessionState::Connected && self.roam.is_well()
+    }
+
+    /// Whether an answer that was said ahead is to be set: `came`, the other side has it, or the path is gone meanwhile.
+    pub(super) async fn look_ahead(&mut self, came: bool) -> Result<(), End> {
+        if came || !self.is_well() {
+            return self.settle().await;
+        }
+        if self.ahead_until.is_some_and(|until| Instant::now() >= until) {
+            tracing::debug!(session = self.id, "an answer that nobody takes up");
+            self.ahead_until = None;
+            self.negotiation.forget();
+        }
+        Ok(())
+    }
+
+    /// Sets what was answered ahead.
+    async fn settle(&mut self) -> Result<(), End> {
+        if self.ahead_until.take().is_none() {
+            return Ok(());
+        }
+        self.drain().await?;
+        if let Err(error) = bounded(self.negotiation.settle(self.pc.as_ref())).await? {
+            tracing::warn!(session = self.id, %error, "what was answered could not be set");
+        }
+        self.roam.agree(bounded(self.negotiation.credentials(self.pc.as_ref())).await?);
+        self.prompt.wake();
+        Ok(())
+    }
+
+    /// Has the next ICE generation use the servers that were named last. The stack would give them to the allocations that
+    /// stand as soon as anything is negotiated, and a relay refuses one that comes under another name (RFC 8656 §5).
+    async fn renew_servers(&mut self) -> Result<(), End> {
+        let Some(servers) = self.servers.take() else { return Ok(()) };
+        let set = match connection::configuration(&servers, &self.tunnel) {
+            Ok(new) => bounded(self.pc.set_configuration(new)).await?.map_err(EngineError::from),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = set {
+            tracing::warn!(session = self.id, %error, "these servers cannot be used");
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self, op: u64, result: Result<Option<Description>, EngineError>) -> Result<(), End> {
+        self.roam.agree(bounded(self.negotiation.credentials(self.pc.as_ref())).await?);
+        let types = bounded(self.negotiation.payload_types()).await?;
+        for role in TrackRole::ALL {
+            self.outbound.set_payload_type(role, types.get(&role).copied());
+        }
+        let event = match result {
+            Ok(Some(description)) => SessionEvent::Description { op, description },
+            Ok(None) => SessionEvent::Applied { op },
+            Err(error) => {
+                tracing::debug!(session = self.id, op, %error, "negotiation");
+                SessionEvent::OpFailed { op, error: error.to_string() }
+            }
+        };
+        self.emit(event).await
+    }
+}
+
+/// Completes when the other side has an answer that was said ahead.
+pub(super) async fn taken_up(keep: &Keep, waits: bool) {
+    if waits { keep.came().await } else { std::future::pending().await }
+}

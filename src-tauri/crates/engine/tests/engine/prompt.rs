@@ -1,0 +1,93 @@
+//! Nothing waits for a second, or for the next check, while a call is made.
+
+use std::time::{Duration, Instant};
+
+use parlor_engine::{IcePolicy, SessionOptions};
+use parlor_protocol::media::TrackRole;
+
+use crate::{
+    coturn::Coturn,
+    pair::{Pair, Side, Who, number, packet},
+};
+
+/// Whether there is a handshake record in it (RFC 6347 §4.1), as it is or wrapped for a relay.
+fn handshake(datagram: &[u8]) -> bool {
+    datagram.windows(2).any(|bytes| bytes == [22, 0xfe])
+}
+
+/// Two sessions that may use relays alone.
+fn relayed(coturn: &Coturn, way: &str) -> Pair {
+    let options = |first: bool| SessionOptions {
+        ice_servers: vec![coturn.server(way)],
+        ice_policy: IcePolicy::Relay,
+        ..Side::options(first)
+    };
+    Pair::of(options(true), options(false))
+}
+
+/// How long it takes both to be connected.
+async fn time_to_connect(pair: &mut Pair) -> Duration {
+    let start = Instant::now();
+    pair.negotiate(Who::A, false).await;
+    pair.until("connected", |pair| pair.is_connected()).await;
+    start.elapsed()
+}
+
+#[tokio::test]
+async fn a_dtls_flight_that_is_lost_costs_no_second() {
+    // Each of the first three datagrams of each side: whole flights, and parts of the longer ones.
+    for (who, after) in [Who::A, Who::B].into_iter().flat_map(|who| (0..3).map(move |after| (who, after))) {
+        let mut pair = Pair::new();
+        pair.side(who).netem.lose(handshake, after);
+        let time = time_to_connect(&mut pair).await;
+        println!("{who:?} lost datagram {after}: {time:?}");
+        assert_eq!(pair.side(who).netem.counts().lost, 1);
+        assert!(time < Duration::from_millis(900), "{who:?} lost datagram {after}: {time:?}");
+        pair.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_through_relays_alone_connects_in_less_than_a_second() {
+    let coturn = Coturn::start();
+    for way in ["udp", "tcp"] {
+        let mut pair = relayed(&coturn, way);
+        let time = time_to_connect(&mut pair).await;
+        println!("over {way}: {time:?}");
+        assert!(time < Duration::from_secs(1), "over {way}: {time:?}");
+        pair.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_dtls_flight_that_is_lost_on_its_way_to_a_relay_costs_no_second() {
+    let coturn = Coturn::start();
+    for who in [Who::A, Who::B] {
+        let mut pair = relayed(&coturn, "udp");
+        pair.side(who).netem.lose(handshake, 0);
+        let time = time_to_connect(&mut pair).await;
+        println!("{who:?} lost a datagram: {time:?}");
+        assert_eq!(pair.side(who).netem.counts().lost, 1);
+        assert!(time < Duration::from_secs(1), "{who:?} lost a datagram: {time:?}");
+        pair.close().await;
+    }
+}
+
+#[tokio::test]
+async fn the_first_packets_through_a_relay_arrive() {
+    let coturn = Coturn::start();
+    let mut pair = relayed(&coturn, "udp");
+    time_to_connect(&mut pair).await;
+    for n in 0..40 {
+        for role in [TrackRole::Microphone, TrackRole::Camera] {
+            pair.a.session.send_rtp(role, packet(role, n));
+        }
+        pair.run_for(Duration::from_millis(10)).await;
+    }
+    pair.run_for(Duration::from_millis(200)).await;
+    for role in [TrackRole::Microphone, TrackRole::Camera] {
+        let first = pair.b.packets.iter().find(|(of, _)| *of == role).map(|(_, packet)| number(role, packet));
+        assert_eq!(first, Some(0), "{role:?}");
+    }
+    pair.close().await;
+}

@@ -1,0 +1,126 @@
+//! ICE restarts under a call whose path works.
+
+use std::time::Duration;
+
+use parlor_engine::{SessionCommand, SessionEvent};
+use parlor_protocol::{
+    SessionState,
+    negotiation::{Description, DescriptionKind},
+};
+
+use crate::{
+    pair::{Pair, Who},
+    roam::Talk,
+};
+
+/// What a restart may cost whose old path works, on a machine that has nothing else to do, beside the time between two packets
+/// of sound.
+const GAP: Duration = Duration::from_millis(100);
+const PACKET: Duration = Duration::from_millis(20);
+/// The same on one that does; to gather, exchange and check anew would cost more.
+const BUSY: Duration = Duration::from_millis(400);
+
+fn ufrag(description: &Description) -> &str {
+    description.sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap()
+}
+
+/// Whether a side lost its path and has another one.
+fn is_renewed(pair: &Pair) -> bool {
+    let states = |seen: &[SessionEvent]| {
+        seen.iter().filter(|event| **event == SessionEvent::Connection(SessionState::Connected)).count()
+    };
+    states(&pair.a.seen) > 0 && states(&pair.b.seen) > 0
+}
+
+#[tokio::test]
+async fn a_path_that_works_is_kept_until_the_next_one_does() {
+    let mut talk = Talk::begin().await;
+    // The other side has no other way to learn of addresses than the descriptions.
+    talk.pair.trickle = false;
+    let mut gaps = Vec::new();
+    for who in [Who::A, Who::B, Who::A, Who::B, Who::A, Who::B] {
+        talk.pair.a.seen.clear();
+        talk.pair.b.seen.clear();
+        talk.gap = [Duration::ZERO; 2];
+        talk.pair.negotiate(who, true).await;
+        talk.on_for(Duration::from_millis(1000)).await;
+        assert!(is_renewed(&talk.pair), "{:?} {:?}", talk.pair.a.seen, talk.pair.b.seen);
+        gaps.extend(talk.gap.map(|gap| gap - PACKET.min(gap)));
+    }
+    gaps.sort();
+    println!("pauses beside those between packets: {gaps:?}");
+    assert!(gaps[gaps.len() / 2] < GAP && gaps.iter().all(|gap| *gap < BUSY), "{gaps:?}");
+    talk.end().await;
+}
+
+#[tokio::test]
+async fn a_restart_that_nobody_answers_costs_nothing() {
+    let mut talk = Talk::begin().await;
+    let op = talk.pair.op();
+    talk.pair.a.command(SessionCommand::Offer { op, ice_restart: true });
+    let offer = talk.pair.description(Who::A, op).await;
+    talk.on_for(Duration::from_millis(500)).await;
+    let back = talk.pair.op();
+    talk.pair.a.command(SessionCommand::Rollback { op: back });
+    talk.on_for(Duration::from_millis(500)).await;
+    assert!(talk.pair.a.applied(back));
+    assert!(talk.gap.iter().all(|gap| *gap < BUSY), "{:?}", talk.gap);
+    let lost = |event: &&SessionEvent| **event == SessionEvent::Connection(SessionState::Connecting);
+    assert_eq!([&talk.pair.a, &talk.pair.b].map(|side| side.seen.iter().filter(lost).count()), [1, 1], "the first");
+    // What was prepared is not lost: the next one goes through.
+    talk.pair.negotiate(Who::A, true).await;
+    talk.on_for(Duration::from_millis(1000)).await;
+    assert!(talk.pair.is_connected() && !ufrag(&offer).is_empty());
+    talk.end().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_takes_up_costs_nothing() {
+    let mut talk = Talk::begin().await;
+    let (op, answered) = (talk.pair.op(), talk.pair.op());
+    talk.pair.a.command(SessionCommand::Offer { op, ice_restart: true });
+    let offer = talk.pair.description(Who::A, op).await;
+    talk.pair.b.command(SessionCommand::Apply { op: answered, description: offer.clone(), rollback: false });
+    let answer = talk.pair.description(Who::B, answered).await;
+    assert_eq!(answer.kind, DescriptionKind::Answer);
+    assert_ne!(ufrag(&answer), ufrag(&offer));
+    let back = talk.pair.op();
+    talk.pair.a.command(SessionCommand::Rollback { op: back });
+    talk.on_for(Duration::from_secs(6)).await;
+    assert!(talk.gap.iter().all(|gap| *gap < BUSY), "{:?}", talk.gap);
+    for who in [Who::B, Who::A] {
+        talk.pair.negotiate(who, true).await;
+        talk.on_for(Duration::from_millis(1500)).await;
+        assert!(talk.pair.is_connected());
+        talk.gap = [Duration::ZERO; 2];
+        talk.on_for(Duration::from_millis(500)).await;
+        assert!(talk.gap.iter().all(|gap| *gap < BUSY), "{:?}", talk.gap);
+    }
+    talk.end().await;
+}
+
+#[tokio::test]
+async fn a_restart_that_nobody_could_answer_is_refused() {
+    let mut talk = Talk::begin().await;
+    talk.pair.a.command(SessionCommand::Signaling(false));
+    talk.pair.b.command(SessionCommand::Signaling(false));
+    // A path that works is answered on.
+    talk.pair.negotiate(Who::A, true).await;
+    talk.on_for(Duration::from_millis(500)).await;
+    assert!(talk.pair.is_connected());
+    // One that does not is left to heal.
+    talk.pair.a.netem.blackhole(true);
+    talk.pair.b.netem.blackhole(true);
+    talk.on_for(Duration::from_millis(600)).await;
+    let op = talk.pair.op();
+    talk.pair.a.command(SessionCommand::Offer { op, ice_restart: true });
+    talk.pair.until("it is refused", |pair| pair.a.failed(op)).await;
+    talk.pair.a.netem.blackhole(false);
+    talk.pair.b.netem.blackhole(false);
+    talk.gap = [Duration::ZERO; 2];
+    talk.on_for(Duration::from_millis(1500)).await;
+    talk.gap = [Duration::ZERO; 2];
+    talk.on_for(Duration::from_millis(500)).await;
+    assert!(talk.gap.iter().all(|gap| *gap < BUSY), "{:?}", talk.gap);
+    talk.end().await;
+}
