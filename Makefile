@@ -40,7 +40,7 @@ bench: tools ui/dist/index.html tests/browser/node_modules/.package-lock.json
 	benches/run.sh
 
 ## What faults of the network cost, beside Chromium: needs root. `make bench-faults ARGS='--runs 3 --only change,rebinding'`;
-## `ARGS=--list` names all.
+## `ARGS=--list` names all; `--reference N`: how many runs Chromium makes where no bar names it (3).
 bench-faults: tools ui/dist/index.html tests/browser/node_modules/.package-lock.json rig
 	benches/faults/run.sh $(ARGS)
 

@@ -176,6 +176,12 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+const shrinking = ['PARLOR_SIM_RUNS', 'PARLOR_SIM_SEED'].filter((name) => name in process.env);
+if (shrinking.length > 0) {
+  console.error(`${shrinking.join(' and ')} would leave out most of the simulation, which no count of tests shows`);
+  process.exit(2);
+}
+
 mkdirSync(results, { recursive: true });
 const rings = [];
 for (const runner of runners) {

@@ -35,7 +35,8 @@ export async function run(scenario, kind, turn, { film, scratch, story }) {
     if (scenario.udpBlocked) await world.link('wlan0@a', { udp: 0 });
     call = await kind.start({ world, film, scratch, iceServers: services.iceServers(scenario.turn) });
     watch = new Watch(call);
-    const joined = await firstPictures(call);
+    const joining = scenario.joining && ofRig('the fault', () => scenario.joining({ world, sleep }));
+    const [joined] = await Promise.all([firstPictures(call), joining]);
     turn.begun();
     if (scenario.measure === 'join') return { ms: joined, pair: await call.sides[1].pair() };
     if (!Number.isFinite(joined + (await watch.well(LIMIT_MS)))) throw new Error('both sides never saw and heard');

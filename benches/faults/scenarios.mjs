@@ -7,6 +7,7 @@
 //   left    from the goodbye until the other side knows of it
 //   join    from joining to the first picture, the worse of both sides
 // `exact` ones are measured to the millisecond: few others run beside them, and nobody begins a call meanwhile.
+// `joining` is done beside the beginning of a call, counted from there.
 // `heals` is when the network, or whoever was stopped, is well again, in ms after the fault. Only a goes through faults.
 
 const MINUTE_MS = 60_000;
@@ -85,7 +86,7 @@ export const scenarios = [
     name: 'killed-unseen',
     title: 'peer and its network gone',
     measure: 'lost',
-      bars: { worst: 16_000 },
+    bars: { worst: 16_000 },
     fault: async ({ world, a }) => {
       await world.link('wlan0@a', { in: 0, out: 0 });
       a.kill();
@@ -95,7 +96,7 @@ export const scenarios = [
     name: 'stopped',
     title: 'peer stopped for 10 s',
     measure: 'gap',
-      heals: 10_000,
+    heals: 10_000,
     fault: async ({ a, sleep }) => {
       a.pause();
       await sleep(10_000);
@@ -114,7 +115,17 @@ export const scenarios = [
       await services.startTurn();
     },
   },
-  { name: 'cone', title: 'cone NAT on both sides', measure: 'join', natA: 'cone', natB: 'cone' },
+  { name: 'cone', title: 'cone NAT on both sides', measure: 'join', exact: true, natA: 'cone', natB: 'cone' },
+  {
+    name: 'change-joining',
+    title: 'network change while joining',
+    measure: 'join',
+    joining: async ({ world, sleep }) => {
+      await sleep(250);
+      world.up('eth0@a');
+      world.down('wlan0@a');
+    },
+  },
   { name: 'symmetric', title: 'symmetric NAT on both sides', measure: 'join', exact: true, ...symmetric },
   { name: 'udp-blocked', title: 'UDP blocked on one side', measure: 'join', exact: true, turn: 'tcp', udpBlocked: true },
 ];

@@ -4,13 +4,16 @@ import assert from 'node:assert/strict';
 import { performance } from 'node:perf_hooks';
 import { after, before, describe, test } from 'node:test';
 
-import { startServer } from './harness/binaries.mjs';
+import { Headless, startServer, temporaryHome } from './harness/binaries.mjs';
 import { openChromium } from './harness/chromium.mjs';
+import { until } from './harness/log.mjs';
 import { meet } from './harness/meet.mjs';
 
 const SECOND_MS = 1000;
 /** A peer that is killed has failed on the others' screens by then, when the server noticed too. */
 const KILLED_MS = 10_000;
+/** How long a parlor-peer that was killed stays away: others may have noticed by then, or not. */
+const AWAY_MS = [0, 2500];
 
 let server;
 let chromium;
@@ -99,4 +102,48 @@ describe('the end', () => {
     assert.ok(failed.at - start < KILLED_MS, `${failed.at - start} ms`);
     assert.equal((await headless.log.wait('peer-disconnect')).reason, 'peer-lost');
   });
+
+  for (const away of AWAY_MS) {
+    test(`a parlor-peer that was killed and is back after ${away} ms has one tile all the time`, async (t) => {
+      const [link, home] = [server.room(), temporaryHome(t)];
+      const watcher = new Headless(link, { name: 'watcher' });
+      t.after(() => watcher.kill());
+      await watcher.id();
+      const run = () => {
+        const peer = new Headless(link, { name: 'doomed', profile: 'doomed', home });
+        t.after(() => peer.kill());
+        return peer;
+      };
+      const first = run();
+      const id = await first.id();
+      await watcher.figures(id, ({ state, video_in }) => state === 'connected' && video_in.frames > 0);
+      const { mark } = watcher.log;
+
+      const tiles = [];
+      const look = async () => {
+        const peers = (await watcher.report()).room.peers;
+        tiles.push(peers.length);
+        return peers;
+      };
+      await first.kill();
+      const end = performance.now() + away;
+      do await look(); while (performance.now() < end);
+      const second = run();
+      const back = () => watcher.log.lines.slice(mark).some(({ event, peer }) => event === 'peer-connect' && peer === id);
+      await until('for the second run', async () => { await look(); return back(); }, Boolean, { every: 20 });
+      assert.equal(await second.id(), id);
+      await watcher.figures(id, ({ state, video_in }) => state === 'connected' && video_in.frames > 10);
+      const [tile] = await look();
+      assert.ok(Math.max(...tiles) === 1 && tiles.at(-1) === 1, tiles.join());
+      assert.equal(tile.state, 'connected');
+
+      // What is still on its way of the first run takes nothing away.
+      const later = watcher.log.mark;
+      await watcher.figures(id);
+      await watcher.figures(id, ({ state }) => state === 'connected');
+      const ends = ({ event }) => event === 'peer-disconnect';
+      assert.equal(watcher.log.lines.slice(mark).filter(ends).length, 1);
+      assert.equal(watcher.log.lines.slice(later).filter(ends).length, 0);
+    });
+  }
 });

@@ -9,6 +9,9 @@ import { until } from './harness/log.mjs';
 import { meet } from './harness/meet.mjs';
 import { Relay } from './harness/relay.mjs';
 
+/** How long nobody does anything. */
+const IDLE_MS = 30_000;
+
 let server;
 let chromium;
 
@@ -215,6 +218,22 @@ describe('a browser and parlor-peer', () => {
       await browserSees(browser, headlessId);
     });
   }
+
+  test('negotiate nothing in a call in which nobody does anything', async (t) => {
+    const { browser, headless, headlessId } = await call(t);
+    await headlessSeesAndHears(headless, browser);
+    const agreed = async () => [await browser.call('negotiated', headlessId), await browser.call('descriptions', headlessId)];
+    const before = await agreed();
+    const { mark } = headless.log;
+    // Nothing is to happen: there is no event to wait for.
+    await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+    assert.deepEqual(await agreed(), before);
+    const [{ history }] = (await headless.report()).room.peers;
+    assert.deepEqual([history.sessions, history.restarts, history.gaps], [1, 0, 0]);
+    const others = headless.log.lines.slice(mark).filter(({ event }) => event !== 'stats' && event !== 'diagnostics');
+    assert.deepEqual(others, []);
+    await headlessSeesAndHears(headless, browser);
+  });
 
   test('answer a message of a later version', async (t) => {
     const { link, headless } = await call(t);

@@ -180,6 +180,38 @@ globalThis.parlor = {
     const signaling = new Signaling({ url, room: name, key, identity: self, instance: bytes.hex(bytes.random(16)), emit });
     return self.peer;
   },
+  /** Enters a room to say one thing under another member's name: sealed as it should be, with their public key in it. */
+  async impostor(room, { key, to, body }) {
+    const { socket: url, room: name, key: linkKey } = link.parseLink(room);
+    const own = await identity.identity(bytes.random(32), name);
+    const self = { ...own };
+    const emit = (event, detail) => {
+      if (event === 'up') signaling.send(null, { type: 'hello', name: 'impostor', hue: 0, capabilities: [], media: {} });
+      // Whoever answers has opened our own word: from now on another key is in what we sign.
+      if (event === 'message' && detail.from.peer === to.peer && self.key === own.key) {
+        self.key = bytes.unhex(key, 32);
+        signaling.send(to, body);
+      }
+      globalThis.told({ event, ...detail });
+    };
+    const signaling = new Signaling({ url, room: name, key: linkKey, identity: self, instance: bytes.hex(bytes.random(16)), emit });
+    return self.peer;
+  },
+  /** Says things on `ctrl`: text as it is, and bytes where it is a list of numbers. */
+  sayRaw(peer, things) {
+    const session = globalThis.peer.session(peer);
+    for (const thing of things) session.sayRaw(typeof thing === 'string' ? thing : Uint8Array.from(thing));
+  },
+  /** Says a step through the server. */
+  signal(peer, step) {
+    globalThis.peer.session(peer).signalRaw(step);
+  },
+  /** A peer's address, and our public key. */
+  address: (peer) => ({ theirs: globalThis.peer.session(peer).address, key: bytes.hex(globalThis.peer.key) }),
+  descriptions: (peer) => {
+    const { localDescription, remoteDescription } = globalThis.peer.session(peer).pc;
+    return { local: localDescription.sdp, remote: remoteDescription.sdp };
+  },
   say: (text) => globalThis.peer.say(text),
   retry: (peer) => globalThis.peer.retry(peer),
   mute: (role, muted) => globalThis.peer.mute(role, muted),

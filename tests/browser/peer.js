@@ -47,6 +47,7 @@ export class Peer {
     const { socket, room, key, self, tracks } = options;
     this.#options = options;
     this.id = self.peer;
+    this.key = self.key;
     this.instance = hex(random(16));
     this.name = options.name ?? 'browser';
     this.hand = false;

@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use parlor_protocol::{
     headless::HeadlessEvent,
-    session::{Cause, SessionState},
+    session::{Cause, Remedy, SessionState},
+    signal::Limits,
     ui::{Screen, UiCommand},
 };
+use parlor_server::{Config, serve};
 use parlor_tests::{Peer, Setup, TestServer};
 
 fn states(peer: &Peer) -> Vec<SessionState> {
@@ -119,6 +121,78 @@ async fn leaving_shows_the_end_and_rejoining_brings_the_call_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_needs_a_call_is_refused_when_it_is_over_and_a_new_one_can_be_made() {
+    let server = TestServer::start().await;
+    let mut a = Peer::join(Setup::silent("Anna"), &server.link("studio"));
+    let mut b = Peer::join(Setup::silent("Ben"), &server.link("studio"));
+    a.connected(1).await;
+    let peer = b.id().await;
+    a.client.ui(UiCommand::Leave);
+    a.see("no room", |snapshot| {
+        (snapshot.room.is_none() && matches!(snapshot.screen, Screen::Ended { .. })).then_some(())
+    })
+    .await;
+    for command in [
+        UiCommand::Retry { peer },
+        UiCommand::Reconnect { peer },
+        UiCommand::ReconnectSignaling,
+        UiCommand::VerifyPeer { peer },
+        UiCommand::SendChat { text: "is anybody here?".into() },
+    ] {
+        a.client.ui(command);
+        let told = a.wait_new("a refusal", |event| match event {
+            HeadlessEvent::Error { code, message, remedy } => Some((code.clone(), message.clone(), *remedy)),
+            _ => None,
+        });
+        assert_eq!(told.await, ("closed".into(), "This call is over: join the room again.".into(), Remedy::Rejoin));
+    }
+    // What somebody is called and sends is theirs without a call.
+    a.client.ui(UiCommand::SetName { name: "Hannah".into() });
+    a.client.ui(UiCommand::SetCamera { on: false });
+    a.client.ui(UiCommand::ChatRead);
+    let before = a.log.len();
+    a.client.ui(UiCommand::Rejoin);
+    a.connected(1).await;
+    let errors = a.log[before..].iter().filter(|line| matches!(line.event, HeadlessEvent::Error { .. })).count();
+    assert_eq!(errors, 0, "{}", a.story());
+    b.see("the new name", |snapshot| (snapshot.room.as_ref()?.tiles.first()?.name == "Hannah").then_some(())).await;
+    a.leave().await;
+    b.leave().await;
+}
+
+/// What the room server said against us, as scripts read it.
+async fn said_against(peer: &mut Peer) -> (String, String) {
+    peer.wait("signaling-error", |event| match event {
+        HeadlessEvent::SignalingError { code, message } => Some((code.clone(), message.clone())),
+        _ => None,
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_room_is_said_by_its_code_and_in_words() {
+    let limits = Limits { room_peers: 1, ..Limits::default() };
+    let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let server = serve(Config { listen, limits, ..Config::default() }).await.unwrap();
+    let link = format!("parlor://{}/closet?ws#AAECAwQFBgcICQoLDA0ODw", server.address()).parse().unwrap();
+    let mut a = Peer::join(Setup::silent("Anna"), &link);
+    a.id().await;
+    let mut b = Peer::join(Setup::silent("Ben"), &link);
+    let (code, message) = said_against(&mut b).await;
+    assert_eq!(code, "room-full");
+    assert!(message.contains(' '), "{message:?} is words");
+    let reason = b.wait("left", |event| match event {
+        HeadlessEvent::Left { reason } => Some(reason.clone()),
+        _ => None,
+    });
+    assert_eq!(reason.await, "room-full");
+    a.drain();
+    assert!(!a.log.iter().any(|line| matches!(line.event, HeadlessEvent::SignalingError { .. })), "{}", a.story());
+    b.client.close().await;
+    a.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_run_of_a_profile_takes_the_place_of_the_old_one() {
     let server = TestServer::start().await;
     let secret = Some([9; 32]);
@@ -131,6 +205,9 @@ async fn a_new_run_of_a_profile_takes_the_place_of_the_old_one() {
         _ => None,
     });
     assert_eq!(reason.await, "replaced");
+    let (code, message) = said_against(&mut old).await;
+    assert_eq!(code, "replaced");
+    assert!(message.contains(' '), "{message:?} is words");
     new.connected(1).await;
     b.connected(1).await;
     assert_eq!(b.snapshot.as_ref().unwrap().room.as_ref().unwrap().tiles.len(), 1);

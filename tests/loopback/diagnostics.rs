@@ -12,7 +12,7 @@ use parlor_protocol::{
 use parlor_tests::{Peer, Setup, TestServer};
 
 /// A report that is asked for now, and its text.
-async fn report(peer: &mut Peer, addresses: bool) -> (Diagnostics, String) {
+pub(crate) async fn report(peer: &mut Peer, addresses: bool) -> (Diagnostics, String) {
     peer.client.diagnostics(addresses);
     peer.wait_new("diagnostics", |event| match event {
         HeadlessEvent::Diagnostics { report, text } => Some(((**report).clone(), text.clone())),
@@ -21,7 +21,8 @@ async fn report(peer: &mut Peer, addresses: bool) -> (Diagnostics, String) {
     .await
 }
 
-fn only(report: &Diagnostics) -> &PeerDiagnostics {
+/// The one other person in it.
+pub(crate) fn only(report: &Diagnostics) -> &PeerDiagnostics {
     let [peer] = &report.room.as_ref().unwrap().peers[..] else { panic!("{report:?}") };
     peer
 }

@@ -8,6 +8,7 @@ mod chat;
 mod coturn;
 mod diagnostics;
 mod frozen;
+mod glare;
 mod loss;
 mod media;
 mod relay;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use parlor_client::DeviceOverrides;
 use parlor_media::{
     audio::measure,
     video::{Picture, pattern},
@@ -14,8 +15,12 @@ use parlor_protocol::{
 use parlor_tests::{PATIENCE, Peer, Setup, TestServer};
 use tokio::time;
 
+use crate::diagnostics::{only, report};
+
 /// What the test tone is played at: its peaks are at −12 dBFS.
 const TONE_DBFS: f32 = -15.0;
+/// When pictures of a camera that is turned on again have to be there.
+const BACK_WITHIN: Duration = Duration::from_millis(1500);
 
 /// The counter in the newest picture of a peer's only tile.
 async fn counter(peer: &mut Peer) -> u32 {
@@ -141,6 +146,75 @@ async fn a_camera_turned_off_and_on_is_told_and_comes_back() {
     b.stats("pictures again", |stats| stats.sessions.iter().any(|s| s.video_in.fps > 20.0)).await;
     b.see("a tile with a picture", tile(true)).await;
     a.connected(1).await;
+    a.leave().await;
+    b.leave().await;
+}
+
+async fn track(peer: &mut Peer, role: TrackRole, added: bool) {
+    let said = |event: &HeadlessEvent| match event {
+        HeadlessEvent::TrackAdded { track, .. } => (*track == role && added).then_some(()),
+        HeadlessEvent::TrackRemoved { track, .. } => (*track == role && !added).then_some(()),
+        _ => None,
+    };
+    peer.wait_new("a track", said).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_turned_off_and_on_again_and_again_is_back_at_once_each_time() {
+    let server = TestServer::start().await;
+    let mut a = Peer::join(Setup::synthetic("Anna"), &server.link("studio"));
+    let mut b = Peer::join(Setup::silent("Ben"), &server.link("studio"));
+    b.stats("pictures", |stats| stats.sessions.iter().any(|s| s.video_in.fps > 20.0)).await;
+    let tile = b.see("a tile", |snapshot| Some(snapshot.room.as_ref()?.tiles.first()?.tile)).await;
+    for turn in 1..=20 {
+        a.client.ui(UiCommand::SetCamera { on: false });
+        track(&mut b, TrackRole::Camera, false).await;
+        b.pictures.quiet(tile).await;
+        let started = Instant::now();
+        a.client.ui(UiCommand::SetCamera { on: true });
+        let back = async {
+            while b.pictures.newest(tile).is_none() {
+                time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        time::timeout(PATIENCE, back).await.expect("pictures again");
+        assert!(started.elapsed() < BACK_WITHIN, "{:?} in turn {turn}", started.elapsed());
+        track(&mut b, TrackRole::Camera, true).await;
+    }
+    for peer in [&mut a, &mut b] {
+        peer.connected(1).await;
+        let history = only(&report(peer, false).await.0).history;
+        assert_eq!((history.sessions, history.restarts, history.gaps), (1, 0, 0));
+    }
+    a.leave().await;
+    b.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_came_with_nothing_adds_a_camera_and_a_microphone_in_the_call() {
+    let server = TestServer::start().await;
+    let mut a = Peer::join(Setup::silent("Anna"), &server.link("studio"));
+    let mut b = Peer::join(Setup::silent("Ben"), &server.link("studio"));
+    a.connected(1).await;
+    b.connected(1).await;
+    b.drain();
+    let sent = |line: &parlor_protocol::headless::EventLine| matches!(line.event, HeadlessEvent::TrackAdded { .. });
+    assert!(!b.log.iter().any(sent), "{}", b.story());
+    let camera = Some("pattern:640x360@30".parse().unwrap());
+    a.client.use_devices(DeviceOverrides { camera, ..DeviceOverrides::default() });
+    track(&mut b, TrackRole::Camera, true).await;
+    let first = counter(&mut b).await;
+    let moved = async { while counter(&mut b).await <= first {} };
+    time::timeout(PATIENCE, moved).await.expect("a later picture");
+    let microphone = Some("tone:440".parse().unwrap());
+    a.client.use_devices(DeviceOverrides { microphone, ..DeviceOverrides::default() });
+    track(&mut b, TrackRole::Microphone, true).await;
+    b.stats("both", |stats| stats.sessions.iter().any(|s| s.video_in.fps > 20.0 && s.audio_in.level_dbfs > -40.0))
+        .await;
+    for peer in [&mut a, &mut b] {
+        let history = only(&report(peer, false).await.0).history;
+        assert_eq!((history.sessions, history.restarts, history.gaps), (1, 0, 0));
+    }
     a.leave().await;
     b.leave().await;
 }

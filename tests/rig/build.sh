@@ -22,3 +22,4 @@ build() {
 
 for name in busymic fakecam; do build "$name" "$name.so" -shared -fPIC -ldl -lpthread; done
 build net net
+build close close -lX11

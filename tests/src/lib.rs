@@ -273,6 +273,17 @@ impl Pictures {
     pub fn newest(&self, tile: u32) -> Option<(FrameHeader, Vec<u8>)> {
         self.newest.lock().unwrap().iter().find(|(header, _)| header.tile == tile).cloned()
     }
+
+    /// Waits until nothing more comes for a tile, and forgets what has come.
+    pub async fn quiet(&self, tile: u32) {
+        let silent = async {
+            while self.newest(tile).is_some() {
+                self.newest.lock().unwrap().retain(|(header, _)| header.tile != tile);
+                time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        time::timeout(PATIENCE, silent).await.expect("no more pictures");
+    }
 }
 
 impl FrameSink for Pictures {

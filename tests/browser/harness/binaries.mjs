@@ -43,16 +43,16 @@ export async function startServer() {
   };
 }
 
-/** A headless peer in a room. */
+/** A headless peer in a room. `relay` is a TURN server, which it uses alone then: `URL,USER,PASSWORD`. */
 export class Headless {
   #child;
   log;
 
-  constructor(link, { name = 'headless', camera = 'pattern:320x180@15', microphone = 'tone:440', speaker = 'none', decode = 'all', profile, home } = {}) {
+  constructor(link, { name = 'headless', camera = 'pattern:320x180@15', microphone = 'tone:440', speaker = 'none', decode = 'all', profile, home, bind = '127.0.0.1', relay } = {}) {
     this.log = new Log(name);
     const devices = ['--camera', camera, '--microphone', microphone, '--speaker', speaker, '--decode', decode];
-    const who = ['--name', name, ...(profile ? ['--profile', profile] : [])];
-    const env = { ...process.env, PARLOR_BIND: '127.0.0.1', ...(home ? { HOME: home, XDG_DATA_HOME: home } : {}) };
+    const who = ['--name', name, ...(profile ? ['--profile', profile] : []), ...(relay ? ['--relay-only', '--ice-server', relay] : [])];
+    const env = { ...process.env, PARLOR_BIND: bind, ...(home ? { HOME: home, XDG_DATA_HOME: home } : {}) };
     this.#child = spawn(binary('parlor-peer', 'PARLOR_PEER'), ['join', '-', ...devices, ...who], { env, stdio: ['pipe', 'pipe', 'inherit'] });
     createInterface(this.#child.stdout).on('line', (line) => this.log.push(JSON.parse(line)));
     this.#child.stdin.on('error', () => {}); // It may be gone: its exit says so.
@@ -69,6 +69,13 @@ export class Headless {
     const session = (line) => line.sessions.find((session) => session.peer === peer);
     const good = (line) => session(line) !== undefined && condition(session(line));
     return session(await this.log.wait('stats', good, { since: this.log.mark }));
+  }
+
+  /** What it tells about the call now. */
+  async report() {
+    const { mark } = this.log;
+    this.command({ cmd: 'diagnostics', addresses: true });
+    return (await this.log.wait('diagnostics', undefined, { since: mark })).report;
   }
 
   command(command) {

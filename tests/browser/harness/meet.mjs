@@ -10,11 +10,13 @@ export const SENT = { camera: 200, microphone: 660 };
  * @param browserOffers  the browser has the lesser id, and so makes the first offer
  * @param send, lines, secret  of the browser
  * @param devices  of the headless peer
+ * @param prepare  runs in the page before the browser joins
  */
-export async function meet(t, { server, chromium, browserFirst = false, browserOffers = true, send = SENT, lines, secret, devices, relay }) {
+export async function meet(t, { server, chromium, browserFirst = false, browserOffers = true, send = SENT, lines, secret, devices, relay, prepare }) {
   const link = server.room();
   const browser = await chromium.tab({ relay });
   t.after(() => browser.close());
+  if (prepare) await browser.evaluate(prepare);
   const join = (other) => browser.join(link, { send, lines, secret, id: browserOffers ? { lesserThan: other } : { greaterThan: other } });
 
   let headless;

@@ -96,6 +96,16 @@ export class Session {
     if (this.#ctrl.readyState === 'open') this.#ctrl.send(JSON.stringify(message));
   }
 
+  /** Says anything on `ctrl`, be it of this protocol or not; for tests of what the other side makes of it. */
+  sayRaw(data) {
+    this.#ctrl.send(data);
+  }
+
+  /** The same through the server. */
+  signalRaw(body) {
+    this.#signal(body);
+  }
+
   sayChat(wire) {
     if (this.#chat.readyState === 'open') this.#chat.send(JSON.stringify(wire));
     return this.#chat.readyState === 'open';

@@ -18,9 +18,10 @@ export class Network {
   #plugged = true;
   #config = writeServerConfig(join(scratch(), 'server.json'));
 
-  static async start() {
+  /** @param natA, natB  what the routers of the two sides do: see `World.start` */
+  static async start({ natA = 'none', natB = 'none' } = {}) {
     const network = new Network();
-    network.world = await World.start({ natA: 'none' });
+    network.world = await World.start({ natA, natB });
     await network.startServer();
     return network;
   }

@@ -55,6 +55,23 @@ export class Server {
   }
 }
 
+/** Somebody who is in a room and never answers: see `silent.mjs`. */
+export class Silent {
+  /** With `offers` the others wait for its offer (the lesser id makes it), and otherwise for its answer to theirs. */
+  static async join(link, name, { offers = false } = {}) {
+    const silent = new Silent();
+    // Node.js 20 has WebSocket behind this flag, later ones without it.
+    const args = ['--experimental-websocket', join(root, 'tests/desktop/support/silent.mjs'), link, name, offers ? '00' : 'ff'];
+    silent.program = new Program(process.execPath, args, { log: join(target, 'test/silent.log') });
+    await silent.program.said(/^joined$/m);
+    return silent;
+  }
+
+  stop() {
+    return this.program.stop();
+  }
+}
+
 /** A room link with a key of its own. */
 export function link(authority, room = 'studio') {
   const key = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64url');

@@ -1,5 +1,6 @@
 // One window of the app under its own driver, as a person meets it: by what it shows and what can be pressed.
 
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -19,7 +20,7 @@ export class Window {
    */
   static async start({ name, screen, home = scratch(), env = synthetic, args = [], name_in_lobby, network } = {}) {
     const window = new Window();
-    Object.assign(window, { name, home });
+    Object.assign(window, { name, home, screen });
     const [port, native] = [await freePort(), await freePort()];
     const driver = [join(target, 'tools/bin/tauri-driver'), ['--port', `${port}`, '--native-port', `${native}`]];
     const options = { log: join(target, `test/${name}.log`), env: windowEnv({ screen, home, env }) };
@@ -109,6 +110,19 @@ export class Window {
     }, { every: 150, ...options });
   }
 
+  /** Has the page note from now on what the tiles look like and when it changes; see [`story`]. */
+  note() {
+    return this.page.script(NOTE);
+  }
+
+  /**
+   * What was noted: for each change and each press of a button the time in milliseconds, the name of the button (null for a
+   * change), and of each tile its state, its text and the attempt that it names (0 for none).
+   */
+  story() {
+    return this.page.script('return window.story');
+  }
+
   /** Starts a room and gives its link. */
   async startRoom() {
     await this.press('lobby-start');
@@ -135,6 +149,11 @@ export class Window {
     await this.page.script(STIR);
     writeFileSync(join(folder, `${name}.png`), await this.page.screenshot());
     await this.page.script(STILL);
+  }
+
+  /** Presses the close button of its frame. */
+  close() {
+    execFileSync(join(target, 'rig/close'), [`${this.pid}`], { env: { DISPLAY: this.screen.display }, stdio: 'inherit' });
   }
 
   /** Lets the process end by itself, as a signal of the system asks it to. */
@@ -198,6 +217,21 @@ const PIXELS = `
   const data = context.getImageData(0, 0, 32, 18).data;
   const light = data.some((value, at) => at % 4 < 3 && value > 16);
   return light ? Array.from(data).join() : null;
+`;
+
+const NOTE = `
+  window.story = [];
+  const text = (tile) => tile.innerText.replace(/\\s+/g, ' ').trim();
+  const look = (tile) => ({ peer: tile.dataset.peer, state: tile.dataset.state, text: text(tile), attempt: Number(/(?:Attempt |Trying again \\()(\\d+)/.exec(text(tile))?.[1] ?? 0) });
+  const note = (pressed) => {
+    const tiles = [...document.querySelectorAll('[data-testid="tile"]')].map(look);
+    const last = window.story.at(-1);
+    if (pressed !== null || JSON.stringify(last?.tiles) !== JSON.stringify(tiles)) window.story.push({ at: performance.now(), pressed, tiles });
+  };
+  note(null);
+  const changes = { childList: true, subtree: true, characterData: true, attributeFilter: ['data-state'] };
+  new MutationObserver(() => note(null)).observe(document.body, changes);
+  document.addEventListener('click', ({ target }) => note(target.closest('button')?.innerText.trim() ?? ''), true);
 `;
 
 const LINK = `

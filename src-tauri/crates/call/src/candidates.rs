@@ -37,6 +37,8 @@ impl Trickle {
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
     current: Option<String>,
+    /// A description with this fragment is being applied: what the connection is told now, it hears when that is done.
+    coming: Option<String>,
     /// Fragments of ignored offers and of generations that are over.
     over: VecDeque<String>,
     waiting: VecDeque<Trickle>,
@@ -48,6 +50,7 @@ impl Candidates {
         let ufrag = trickle.ufrag();
         if let Some(current) = &self.current
             && (ufrag == current || ufrag.is_empty())
+            && self.coming.as_ref().is_none_or(|coming| coming == current)
         {
             return Some(trickle);
         }
@@ -61,6 +64,18 @@ impl Candidates {
         None
     }
 
+    /// A description with this fragment is being applied.
+    pub(crate) fn applying(&mut self, ufrag: &str) {
+        self.coming = Some(ufrag.to_owned());
+    }
+
+    /// It was not. Gives what waited for the fragment that is in use still.
+    pub(crate) fn not_applied(&mut self) -> Vec<Trickle> {
+        self.coming = None;
+        let current = self.current.clone();
+        current.map(|current| self.take(&current)).unwrap_or_default()
+    }
+
     /// A description with this fragment was applied. Gives what waited for it.
     pub(crate) fn applied(&mut self, ufrag: &str) -> Vec<Trickle> {
         if self.current.as_deref() != Some(ufrag)
@@ -68,7 +83,12 @@ impl Candidates {
         {
             self.forget(old);
         }
+        self.coming = None;
         self.over.retain(|over| over != ufrag);
+        self.take(ufrag)
+    }
+
+    fn take(&mut self, ufrag: &str) -> Vec<Trickle> {
         let belongs = |trickle: &Trickle| trickle.ufrag() == ufrag || trickle.ufrag().is_empty();
         let (ready, waiting): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(belongs);
         self.waiting = waiting.into();
@@ -124,6 +144,26 @@ mod tests {
         candidates.applied("b");
         assert_eq!(candidates.receive(candidate("a")), None);
         assert!(candidates.applied("b").is_empty());
+    }
+
+    #[test]
+    fn one_that_comes_while_the_next_generation_is_being_applied_is_used_if_that_fails() {
+        for fails in [true, false] {
+            let mut candidates = Candidates::default();
+            candidates.applied("a");
+            candidates.applying("b");
+            assert_eq!(candidates.receive(candidate("a")), None);
+            if fails {
+                assert_eq!(candidates.not_applied(), [candidate("a")]);
+                assert_eq!(candidates.receive(candidate("a")), Some(candidate("a")));
+            } else {
+                assert!(candidates.applied("b").is_empty());
+            }
+        }
+        let mut candidates = Candidates::default();
+        candidates.applied("a");
+        candidates.applying("a");
+        assert_eq!(candidates.receive(candidate("a")), Some(candidate("a")));
     }
 
     #[test]

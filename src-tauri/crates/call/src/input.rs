@@ -198,7 +198,7 @@ pub enum EngineEvent {
         /// The channel's label.
         label: String,
     },
-    /// The connection has something new to agree on (W3C WebRTC §4.7.3).
+    /// The connection has something new to agree on (W3C WebRTC §4.7.3). Nothing in the product says so yet.
     NegotiationNeeded,
     /// An answer to [`crate::EngineCommand::Roam`].
     Roamed {

@@ -32,7 +32,10 @@ pub(crate) struct Recovery {
     doubted: bool,
     /// Nothing comes back on a path that looks healthy.
     suspected: bool,
+    /// Where the waits between restarts are.
     tries: usize,
+    /// Restarts that were tried before somebody wanted one at once, since the session was last healthy.
+    earlier: usize,
     /// When the other side was last asked whether it hears us, until it answers.
     asked: Option<Instant>,
     timers: Timers,
@@ -66,6 +69,7 @@ impl Recovery {
             doubted: false,
             suspected: false,
             tries: 0,
+            earlier: 0,
             asked: None,
             timers: Timers::default(),
         }
@@ -73,7 +77,7 @@ impl Recovery {
 
     /// How many restarts were tried since the session was last healthy.
     pub(crate) fn attempt(&self) -> u32 {
-        u32::try_from(self.tries).unwrap_or(u32::MAX)
+        u32::try_from(self.earlier.saturating_add(self.tries)).unwrap_or(u32::MAX)
     }
 
     /// A restart is being sought, so that the path matters.
@@ -115,7 +119,7 @@ impl Recovery {
         self.stuck = false;
         self.forced = false;
         self.suspected = false;
-        self.tries = 0;
+        self.count_anew();
         self.asked = None;
         self.timers = Timers::default();
         if self.doubted {
@@ -129,7 +133,7 @@ impl Recovery {
             return false;
         }
         self.asked = None;
-        self.tries = 0;
+        self.count_anew();
         self.timers.stop(Timer::Restart);
         true
     }
@@ -150,7 +154,7 @@ impl Recovery {
     /// A restart is wanted now, healthy or not.
     pub(crate) fn force(&mut self, now: Instant) {
         self.forced = true;
-        self.tries = 0;
+        self.earlier += std::mem::take(&mut self.tries);
         self.asked = None;
         self.timers.set(Timer::Restart, now);
     }
@@ -159,7 +163,7 @@ impl Recovery {
     pub(crate) fn suspect(&mut self, now: Instant) {
         if !self.is_active() {
             self.suspected = true;
-            self.tries = 0;
+            self.count_anew();
             self.at_once(now);
         }
     }
@@ -168,7 +172,7 @@ impl Recovery {
     pub(crate) fn trust(&mut self) {
         if std::mem::take(&mut self.suspected) && !self.is_active() {
             self.asked = None;
-            self.tries = 0;
+            self.count_anew();
             self.timers.stop(Timer::Restart);
         }
     }
@@ -209,7 +213,7 @@ impl Recovery {
             self.schedule(rng, now);
         } else {
             self.timers.stop(Timer::Restart);
-            self.tries = 0;
+            self.count_anew();
         }
     }
 
@@ -228,7 +232,7 @@ impl Recovery {
                     self.forced = false;
                     self.doubted = false;
                     self.suspected = false;
-                    self.tries = 0;
+                    self.count_anew();
                     return None;
                 }
                 self.schedule(rng, now);
@@ -245,6 +249,11 @@ impl Recovery {
             | Timer::Roam
             | Timer::Stall => None,
         }
+    }
+
+    fn count_anew(&mut self) {
+        self.tries = 0;
+        self.earlier = 0;
     }
 
     fn schedule(&mut self, rng: &mut SmallRng, now: Instant) {

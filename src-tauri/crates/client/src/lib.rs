@@ -19,6 +19,7 @@ mod rooms;
 mod screens;
 mod send;
 mod stats;
+mod subscription;
 mod words;
 
 use std::{net::IpAddr, path::PathBuf, sync::Arc};
@@ -35,6 +36,7 @@ pub use parlor_call::Timings;
 pub use parlor_engine::LOG_DIRECTIVES;
 pub use parlor_identity::ProfileSecret;
 pub use rooms::fresh_room;
+pub use subscription::{Group, Subscription, UnknownEvent};
 
 /// Requests that may wait for the owner task; more are refused.
 const REQUESTS: usize = 256;

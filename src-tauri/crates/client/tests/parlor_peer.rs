@@ -185,6 +185,24 @@ fn diagnostics_come_as_data_and_as_text() {
 }
 
 #[test]
+fn only_events_that_are_wanted_are_printed() {
+    let (lines, status) = output(&mut command(&["join", &dead_link(), "--for", "2", "--events", "signaling,left"]));
+    assert!(status.success());
+    let names: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    let [down @ .., "left"] = names.as_slice() else { panic!("{names:?}") };
+    assert!(!down.is_empty() && down.iter().all(|name| *name == "signaling-down"), "{names:?}");
+}
+
+#[test]
+fn events_that_there_are_none_of_are_refused() {
+    refuses(
+        &mut command(&["join", &dead_link(), "--events", "track,gossip"]),
+        "bad-arguments",
+        "\"gossip\" is no event",
+    );
+}
+
+#[test]
 fn the_time_given_ends_it() {
     let (lines, status) = output(&mut command(&["join", &dead_link(), "--for", "1"]));
     assert!(status.success());

@@ -29,6 +29,7 @@ use crate::{
     chain::{BindRtx, Estimator, Hold, Nack, Pacer, Shared, Tap},
     error::EngineError,
     options::{IcePolicy, SessionOptions},
+    supervise::{Gone, Supervised},
     tunnel::Tunnel,
 };
 
@@ -59,14 +60,15 @@ const FEEDBACK_INTERVAL: Duration = Duration::from_millis(50);
 const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 
-/// Makes a connection whose callbacks go to `handler` and whose measurements go to `shared`.
+/// Makes a connection whose callbacks go to `handler` and whose measurements go to `shared`. `runtime` makes a runtime for each
+/// attempt, and what tells of the end of the connection's task.
 pub(crate) async fn connect(
     options: &SessionOptions,
     tunnel: &Tunnel,
-    runtime: Arc<dyn Runtime>,
+    runtime: impl Fn() -> (Arc<Supervised>, Gone),
     handler: Arc<dyn PeerConnectionEventHandler>,
     shared: &Arc<Shared>,
-) -> Result<Arc<dyn PeerConnection>, EngineError> {
+) -> Result<(Arc<dyn PeerConnection>, Gone), EngineError> {
     let servers = options.ice_servers.as_slice();
     let own_network: &[IceServer] = &[];
     // Two luxuries. Where another program holds the multicast socket, names of candidates stay unresolved; where the stack
@@ -82,8 +84,9 @@ pub(crate) async fn connect(
     let mut refused = EngineError::Over;
     for (mdns, servers) in attempts {
         let configuration = configuration(servers, tunnel)?;
-        match Box::pin(build(options, runtime.clone(), handler.clone(), shared, mdns, configuration)).await {
-            Ok(connection) => return Ok(connection),
+        let (runtime, gone) = runtime();
+        match Box::pin(build(options, runtime, handler.clone(), shared, mdns, configuration)).await {
+            Ok(connection) => return Ok((connection, gone)),
             Err(error) => {
                 tracing::debug!(%error, servers = servers.len(), "no connection");
                 refused = error;

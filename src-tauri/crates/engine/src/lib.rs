@@ -25,6 +25,7 @@ mod options;
 mod outbound;
 mod prompt;
 mod roam;
+mod role;
 mod runtime;
 mod sdp;
 mod session;

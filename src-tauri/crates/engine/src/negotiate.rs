@@ -10,7 +10,7 @@ use parlor_protocol::{
     media::TrackRole,
     negotiation::{Candidate, Description, DescriptionKind},
 };
-use rtc::{peer_connection::configuration::RTCOfferOptions, rtp_transceiver::rtp_sender::RtpCodecKind};
+use rtc::peer_connection::configuration::RTCOfferOptions;
 use webrtc::{
     media_stream::{
         track_local::{TrackLocal, static_rtp::TrackLocalStaticRTP},
@@ -25,12 +25,13 @@ use crate::{
     error::EngineError,
     hide,
     keep::{
-        self, Keep,
+        self, Ahead, Keep,
         text::{self, Setup},
     },
     late::{self, Late},
     options::IcePolicy,
     roam::Credentials,
+    role::{kind, payload_type},
     sdp::{self, Line, Parsed},
 };
 
@@ -44,8 +45,8 @@ pub(crate) struct Negotiation {
     policy: IcePolicy,
     /// TCP between the two sides is wanted.
     tcp: bool,
-    /// Candidates of this generation that the other side told one by one.
-    admitted: usize,
+    /// Candidates of this generation that the other side told: where they are, and over which protocol.
+    admitted: BTreeSet<String>,
     tracks: [Arc<TrackLocalStaticRTP>; 4],
     transceivers: BTreeMap<TrackRole, Arc<dyn RtpTransceiver>>,
     /// What each m-line carries from here.
@@ -71,15 +72,6 @@ pub(crate) struct Negotiation {
     stale: bool,
 }
 
-/// What the stack is given in the place of an offer and an answer to it, which it could not put off: an offer of our own with
-/// the credentials that the answer named, and the other side's as an answer.
-struct Ahead {
-    offer: RTCSessionDescription,
-    answer: RTCSessionDescription,
-    /// The other side's generation.
-    ufrag: String,
-}
-
 impl Negotiation {
     pub(crate) fn new(tracks: [Arc<TrackLocalStaticRTP>; 4], policy: IcePolicy, tcp: bool, keep: Keep) -> Self {
         Self {
@@ -89,7 +81,7 @@ impl Negotiation {
             stale: false,
             policy,
             tcp,
-            admitted: 0,
+            admitted: BTreeSet::new(),
             tracks,
             transceivers: BTreeMap::new(),
             local: BTreeMap::new(),
@@ -138,7 +130,7 @@ impl Negotiation {
         pc: &dyn PeerConnection,
         description: &Description,
     ) -> Result<Option<Description>, EngineError> {
-        let parsed = sdp::parse(description, self.tcp)?;
+        let parsed = sdp::parse(description)?;
         let in_force = (pc.current_local_description().await, pc.current_remote_description().await);
         let (Some(local), Some(remote)) = in_force else { return Ok(None) };
         let offer = &parsed.description.sdp;
@@ -156,7 +148,7 @@ impl Negotiation {
         let Some(secret) = sdp::secret(&made.sdp).filter(|_| sdp::answers(&made.sdp, offer)) else { return Ok(None) };
         let said = text::decided(&text::renewed(&local.sdp, &made.sdp, &secret), setup);
         self.keep.expect(&format!("{}:{}", secret.ufrag, parsed.ufrag));
-        self.ahead = Some(Ahead { offer: made, answer, ufrag: parsed.ufrag });
+        self.ahead = Some(Ahead { offer: made, answer, ufrag: parsed.ufrag, candidates: parsed.candidates });
         Ok(Some(self.unset(DescriptionKind::Answer, &said)))
     }
 
@@ -165,16 +157,35 @@ impl Negotiation {
         self.ahead.is_some()
     }
 
+    /// Whether an offer of ours is out that was not set.
+    pub(crate) fn is_staged(&self) -> bool {
+        self.staged.is_some()
+    }
+
+    /// Whether the stack restarts ICE at the next description, whoever makes it.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// Whether an answer that was said ahead is to another generation than this offer's.
+    pub(crate) fn is_ahead_of_another(&self, offer: &Description) -> bool {
+        self.ahead.as_ref().is_some_and(|ahead| ahead.ufrag != sdp::ufrag(&offer.sdp))
+    }
+
     /// Sets what was answered ahead.
     pub(crate) async fn settle(&mut self, pc: &dyn PeerConnection) -> Result<(), EngineError> {
-        let Some(Ahead { offer, answer, ufrag }) = self.ahead.take() else { return Ok(()) };
+        let Some(Ahead { offer, answer, ufrag, candidates }) = self.ahead.take() else { return Ok(()) };
         self.keep.begin();
-        keep::as_if_older(DIRECT_WAIT, self.set_local(pc, offer, DescriptionKind::Offer)).await?;
-        if let Err(error) = pc.set_remote_description(answer).await {
+        let set = async {
+            keep::as_if_older(DIRECT_WAIT, self.set_local(pc, offer, DescriptionKind::Offer)).await?;
+            pc.set_remote_description(answer).await.map_err(EngineError::from)
+        };
+        if let Err(error) = set.await {
+            self.keep.end();
             self.rollback(pc).await?;
-            return Err(error.into());
+            return Err(error);
         }
-        self.enter_generation(pc, ufrag).await;
+        self.enter_generation(pc, ufrag, candidates).await;
         Ok(())
     }
 
@@ -217,7 +228,7 @@ impl Negotiation {
         description: &Description,
         rollback: bool,
     ) -> Result<Option<Description>, EngineError> {
-        let parsed = sdp::parse(description, self.tcp)?;
+        let parsed = sdp::parse(description)?;
         if rollback {
             self.rollback(pc).await?;
         }
@@ -228,7 +239,7 @@ impl Negotiation {
                 None
             }
         };
-        self.enter_generation(pc, parsed.ufrag).await;
+        self.enter_generation(pc, parsed.ufrag, parsed.candidates).await;
         Ok(answer)
     }
 
@@ -373,7 +384,8 @@ impl Negotiation {
         }
         if self.staged.take().is_some() {
             self.keep.begin();
-            keep::as_if_older(DIRECT_WAIT, self.set_local(pc, offer, DescriptionKind::Offer)).await?;
+            let set = keep::as_if_older(DIRECT_WAIT, self.set_local(pc, offer, DescriptionKind::Offer)).await;
+            set.inspect_err(|_| self.keep.end())?;
         }
         pc.set_remote_description(parsed.description.clone()).await?;
         self.remote = self.assign(&description.tracks, &parsed.lines);
@@ -416,6 +428,8 @@ impl Negotiation {
         if ufrag != self.local_ufrag {
             self.local_ufrag = ufrag;
             self.told.clear();
+            // The stack forgets the other side's with its own.
+            self.admitted.clear();
             self.ended = false;
             self.late.begin();
         }
@@ -441,16 +455,19 @@ impl Negotiation {
         Ok(())
     }
 
-    async fn enter_generation(&mut self, pc: &dyn PeerConnection, ufrag: String) {
+    async fn enter_generation(&mut self, pc: &dyn PeerConnection, ufrag: String, candidates: Vec<String>) {
         if ufrag != self.remote_ufrag {
             let past = std::mem::replace(&mut self.remote_ufrag, ufrag);
             if self.past.len() == PAST {
                 self.past.pop_front();
             }
             self.past.extend(Some(past).filter(|past| !past.is_empty()));
-            self.admitted = 0;
+            self.admitted.clear();
         }
         self.late.agreed(Instant::now());
+        for candidate in candidates {
+            self.add(pc, Candidate { candidate, mid: String::new(), ufrag: String::new() }).await;
+        }
         for candidate in std::mem::take(&mut self.held) {
             self.candidate(pc, candidate).await;
         }
@@ -458,10 +475,13 @@ impl Negotiation {
 
     async fn add(&mut self, pc: &dyn PeerConnection, candidate: Candidate) {
         let line = candidate.candidate.trim_start_matches("a=").trim_start_matches("candidate:");
-        if self.admitted == sdp::MAX_CANDIDATES || !sdp::is_admitted(line, self.tcp) {
+        if self.admitted.len() == sdp::MAX_CANDIDATES || !sdp::is_admitted(line, self.tcp) {
             return tracing::debug!("a remote candidate is not wanted");
         }
-        self.admitted += 1;
+        // The stack would count one twice that a description says again.
+        if !self.admitted.insert(sdp::place(line)) {
+            return;
+        }
         let init = RTCIceCandidateInit {
             candidate: candidate.candidate,
             sdp_mid: Some(candidate.mid),
@@ -473,21 +493,4 @@ impl Negotiation {
             tracing::debug!("a remote candidate could not be read");
         }
     }
-}
-
-fn kind(role: TrackRole) -> RtpCodecKind {
-    if role.is_audio() { RtpCodecKind::Audio } else { RtpCodecKind::Video }
-}
-
-/// The negotiated payload type; `None` while the other side does not want the track.
-async fn payload_type(transceiver: &dyn RtpTransceiver, role: TrackRole) -> Option<u8> {
-    if !transceiver.current_direction().await.ok()?.has_send() {
-        return None;
-    }
-    let sender = transceiver.sender().await.ok()??;
-    let parameters = sender.get_parameters().await.ok()?;
-    let mime = if role.is_audio() { "audio/opus" } else { "video/vp8" };
-    let codec =
-        parameters.rtp_parameters.codecs.iter().find(|codec| codec.rtp_codec.mime_type.eq_ignore_ascii_case(mime));
-    codec.map(|codec| codec.payload_type)
 }

@@ -22,8 +22,11 @@ const MAX_LINES: usize = 32;
 /// A description that the stack can take.
 #[derive(Debug, Clone)]
 pub(crate) struct Parsed {
-    /// For the stack.
+    /// For the stack, without candidates.
     pub(crate) description: RTCSessionDescription,
+    /// Candidates, `candidate:…`, which the stack is told one by one: of those in a description it keeps no figures, and
+    /// connects to none over TCP.
+    pub(crate) candidates: Vec<String>,
     /// The m-lines, without the data channels'.
     pub(crate) lines: Vec<Line>,
     /// User fragment of the ICE generation (RFC 8839 §5.4).
@@ -39,12 +42,12 @@ pub(crate) struct Line {
     pub(crate) receives: bool,
 }
 
-/// Reads the other side's description. `tcp`: its TCP candidates are wanted.
-pub(crate) fn parse(description: &Description, tcp: bool) -> Result<Parsed, EngineError> {
+/// Reads the other side's description.
+pub(crate) fn parse(description: &Description) -> Result<Parsed, EngineError> {
     if description.sdp.len() > MAX_BYTES {
         return Err(bad("too long"));
     }
-    let sdp = drop_candidates(&drop_lines_without_source(&description.sdp), tcp);
+    let (sdp, candidates) = without_candidates(&drop_lines_without_source(&description.sdp));
     let made = match description.kind {
         DescriptionKind::Offer => RTCSessionDescription::offer(sdp),
         DescriptionKind::Answer => RTCSessionDescription::answer(sdp),
@@ -89,7 +92,7 @@ pub(crate) fn parse(description: &Description, tcp: bool) -> Result<Parsed, Engi
     if ufrag.is_empty() || !secrets || !fingerprint {
         return Err(bad("no ICE credentials or no fingerprint"));
     }
-    Ok(Parsed { description: made, lines, ufrag })
+    Ok(Parsed { description: made, candidates, lines, ufrag })
 }
 
 /// The user fragment of a description of our own.
@@ -145,15 +148,25 @@ pub(crate) fn is_admitted(candidate: &str, tcp: bool) -> bool {
     !nobodys && (tcp || !is_tcp)
 }
 
-/// Without candidates that are not wanted, or too many.
-fn drop_candidates(sdp: &str, tcp: bool) -> String {
-    let mut count = 0;
+/// What tells a candidate from others: its protocol, address and port (RFC 8839 §5.1). Browsers say the rest of it differently
+/// in a description and beside it.
+pub(crate) fn place(candidate: &str) -> String {
+    let words: Vec<&str> = candidate.split_ascii_whitespace().collect();
+    [2, 4, 5].map(|at| words.get(at).copied().unwrap_or_default().to_ascii_lowercase()).join(" ")
+}
+
+/// A description without its candidates, and these.
+fn without_candidates(sdp: &str) -> (String, Vec<String>) {
+    let mut candidates = Vec::new();
     let mut kept = |line: &&str| {
-        let Some(candidate) = line.trim_end().strip_prefix("a=candidate:") else { return true };
-        count += 1;
-        count <= MAX_CANDIDATES && is_admitted(candidate, tcp)
+        let Some(candidate) = line.trim_end().strip_prefix("a=").filter(|value| value.starts_with("candidate:")) else {
+            return true;
+        };
+        candidates.push(candidate.to_owned());
+        false
     };
-    sdp.split_inclusive('\n').filter(|line| kept(line)).collect()
+    let sdp = sdp.split_inclusive('\n').filter(|line| kept(line)).collect();
+    (sdp, candidates)
 }
 
 /// A line may name its stream (`msid`) without the SSRC that it will use. The stack cannot receive such a line beside

@@ -141,10 +141,10 @@ impl Task {
         tunnel.look_up(&options.ice_servers).await;
         let keep = Keep::new(roam.runtime());
         let prompt = Prompt::new(keep.runtime(), Arc::clone(&shared));
-        let (runtime, gone) = Supervised::new(prompt.runtime());
         let handler = Arc::new(Handler { inbox: inbox.clone(), shared: Arc::clone(&shared) });
-        let pc = match Box::pin(connection::connect(&options, &tunnel, runtime, handler, &shared)).await {
-            Ok(pc) => pc,
+        let runtime = || Supervised::new(prompt.runtime());
+        let (pc, gone) = match Box::pin(connection::connect(&options, &tunnel, runtime, handler, &shared)).await {
+            Ok(connected) => connected,
             Err(error) => {
                 tracing::warn!(session = id, %error, "no connection could be made");
                 let cause = if error == EngineError::NoRelay { Cause::NoRelay } else { Cause::Internal };
@@ -213,8 +213,13 @@ impl Live {
                         return End::Closed;
                     }
                     Some(command) => {
+                        let negotiates = is_negotiation(&command);
                         let step = self.command(command).await;
-                        self.prompt.wake();
+                        if negotiates {
+                            self.prompt.wake();
+                        } else {
+                            self.prompt.nudge();
+                        }
                         step
                     }
                 },
@@ -369,12 +374,15 @@ impl Live {
         self.ticks = self.ticks.wrapping_add(1);
         if !self.keep.is_recent(RENEWED) {
             self.keep.release();
+            if self.state == SessionState::Connecting {
+                self.outbound.set_flowing(false);
+            }
         }
         if self.ticks.is_multiple_of(TICKS_PER_READING) {
             let stats = bounded(self.meter.read(self.pc.as_ref(), &self.shared, &self.tunnel, Instant::now())).await?;
             self.stats.send_replace(stats.moved(self.roam.moves(), self.roam.places(), &self.keep));
         }
-        let (candidates, end) = self.negotiation.late(self.outbound.is_flowing(), Instant::now());
+        let (candidates, end) = self.negotiation.late(self.has_path(), Instant::now());
         for candidate in candidates {
             self.emit(SessionEvent::Candidate(candidate)).await?;
         }
@@ -388,6 +396,14 @@ impl Live {
         self.told = Some(now);
         let (bitrate, rtt, loss) = now;
         self.emit(SessionEvent::Estimate { bitrate, rtt, loss }).await
+    }
+
+    /// Whether there is a pair, silent or not.
+    fn has_path(&self) -> bool {
+        match self.state {
+            SessionState::Connected | SessionState::Disconnected => true,
+            SessionState::New | SessionState::Connecting | SessionState::Failed | SessionState::Closed => false,
+        }
     }
 
     /// Says something, as long as somebody wants to hear it.
@@ -419,6 +435,25 @@ impl Live {
         if let End::Dead(cause) = end {
             self.emit(SessionEvent::Dead { cause }).await.ok();
         }
+    }
+}
+
+/// Whether what is said to the connection has it find a path, or another one.
+fn is_negotiation(command: &SessionCommand) -> bool {
+    match command {
+        SessionCommand::Offer { .. }
+        | SessionCommand::Apply { .. }
+        | SessionCommand::Rollback { .. }
+        | SessionCommand::Candidate(_)
+        | SessionCommand::EndOfCandidates => true,
+        SessionCommand::IceServers(_)
+        | SessionCommand::OpenChannel { .. }
+        | SessionCommand::CloseChannel { .. }
+        | SessionCommand::Send { .. }
+        | SessionCommand::Roam { .. }
+        | SessionCommand::Signaling(_)
+        | SessionCommand::RequestKeyFrame { .. }
+        | SessionCommand::Close => false,
     }
 }
 

@@ -272,6 +272,12 @@ impl Call {
         for id in self.ids() {
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             match &mut peer.session {
+                // Its sockets and all that was told of them are the old network's, and there is no path to lose: the next
+                // generation takes one round trip, a restart two and what DTLS waits for.
+                Some(session) if session.is_connecting() => {
+                    self.replace(id, now);
+                    self.start(id, true, now);
+                }
                 Some(session) => {
                     session.network_changed(now);
                     session.handle_timeout(now);

@@ -303,8 +303,14 @@ impl Call {
                     }
                     self.publish(id, now);
                 }
-                // While signaling is down nobody can be asked: its return begins the revivals anew.
-                Timer::Revive if !self.signaling_up() => self.publish(id, now),
+                // While signaling is down nobody can be asked: its return begins the revivals anew, or brings back a tile
+                // that is gone by then.
+                Timer::Revive if !self.signaling_up() => {
+                    if let Some(peer) = self.peers.get_mut(&id) {
+                        peer.timers.set(Timer::Linger, now + self.timings.failed_linger);
+                    }
+                    self.publish(id, now);
+                }
                 Timer::Revive => {
                     if let Some(peer) = self.peers.get_mut(&id) {
                         peer.revivals += 1;

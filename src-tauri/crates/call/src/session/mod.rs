@@ -21,7 +21,7 @@ use rand::{SeedableRng, rngs::SmallRng};
 
 use crate::{
     SessionKey, Timings,
-    candidates::{Candidates, Trickle},
+    candidates::{Candidates, Trickle, ufrag},
     dropped::Why,
     input::EngineEvent,
     negotiation::{Negotiator, Step, Want},
@@ -207,6 +207,11 @@ impl Session {
         self.generation != 0
     }
 
+    /// It has a connection, and never had a path.
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.is_open() && !self.was_connected
+    }
+
     /// Connected, and nothing says otherwise.
     pub(crate) fn is_healthy(&self) -> bool {
         self.state == SessionState::Connected
@@ -253,11 +258,17 @@ impl Session {
         self.advance(now);
     }
 
-    /// Signaling came up or went down. Up: a session in trouble has a new way to ask for help.
+    /// Signaling came up or went down. Up: a session in trouble has a new way to ask for help, and what was said or asked
+    /// for on the way to a first connection may be lost with the old one.
     pub(crate) fn handle_signaling(&mut self, up: bool, now: Instant) {
         self.signaling_up = up;
         if up {
             self.recovery.at_once(now);
+            if self.generation == 0 {
+                self.timers.hasten(Timer::Again, now);
+            } else {
+                self.say_all_again(now);
+            }
         }
         self.advance(now);
     }
@@ -273,8 +284,8 @@ impl Session {
         }
     }
 
-    /// The network is another one: the engine takes the path along if it can, else ICE restarts. A session that was never
-    /// connected has no path yet.
+    /// The network is another one: the engine takes the path along if it can, else ICE restarts. One without a path is
+    /// [to be made anew](Self::is_connecting) instead, or has nothing yet that belongs to a network.
     pub(crate) fn network_changed(&mut self, now: Instant) {
         if self.was_connected {
             self.timers.set(Timer::Roam, now + self.timings.roam_within);
@@ -413,10 +424,24 @@ impl Session {
         while let Some(step) = self.negotiator.poll_step() {
             match step {
                 Step::Engine(command) => {
-                    if let EngineCommand::Apply { description, .. } = &command {
-                        self.exchange.remote(&description.sdp);
-                    }
+                    let waited = match &command {
+                        EngineCommand::Apply { description, .. } => {
+                            self.exchange.remote(&description.sdp);
+                            self.candidates.applying(ufrag(&description.sdp));
+                            Vec::new()
+                        }
+                        EngineCommand::Rollback { .. } => self.candidates.not_applied(),
+                        EngineCommand::Open { .. }
+                        | EngineCommand::Offer { .. }
+                        | EngineCommand::Candidate(_)
+                        | EngineCommand::EndOfCandidates
+                        | EngineCommand::Roam { .. }
+                        | EngineCommand::Signaling(_)
+                        | EngineCommand::Send { .. }
+                        | EngineCommand::Close => Vec::new(),
+                    };
                     self.engine(command);
+                    waited.into_iter().for_each(|trickle| self.use_candidate(trickle));
                 }
                 Step::Say { description, answers } => {
                     self.exchange.local(&description.sdp);

@@ -13,19 +13,16 @@ use parlor_protocol::{
 };
 
 use super::world::PcId;
-use crate::{EngineCommand, EngineEvent, candidates::ufrag};
+use crate::{EngineCommand, EngineEvent, Timings, candidates::ufrag};
 
 /// How long ICE and DTLS take once both sides know each other's credentials, where nothing is lost.
 pub(super) const ICE_TAKES: Duration = Duration::from_millis(150);
-/// Silence until `disconnected`, and from there until `failed`.
-const DISCONNECTED_AFTER: Duration = Duration::from_secs(3);
-const FAILED_AFTER: Duration = Duration::from_secs(10);
 /// Silence until it is noticed that nothing comes back for what is sent.
 const SILENT_AFTER: Duration = Duration::from_millis(700);
 /// What came within this time shows that a path works.
 const WELL: Duration = Duration::from_millis(300);
 /// How long an answer that was said ahead waits to be taken up.
-const AHEAD: Duration = Duration::from_secs(5);
+const AHEAD: Duration = Duration::from_secs(12);
 /// In descriptions: they hold the candidates of their generation.
 const KEPT: &str = "\nx-kept";
 /// Messages that may wait on the channels.
@@ -36,6 +33,13 @@ const MAX_WAITING: usize = 4096;
 pub(super) struct Pc {
     pub(super) state: SessionState,
     certificate: u8,
+    /// Silence until `disconnected`, and from there until `failed`: never where that is zero.
+    disconnected_after: Duration,
+    failed_after: Duration,
+    /// The network of its side that its sockets and candidates belong to.
+    pub(super) network: u64,
+    /// Something else than its sockets carries it, or was to: a restart cannot keep it.
+    moved: bool,
     offering: Option<Pending>,
     ahead: Option<Ahead>,
     /// Descriptions reach the other end by another way.
@@ -92,10 +96,14 @@ pub(super) type Misuse = String;
 
 impl Pc {
     /// `certificate`: the byte that its fingerprint is made of.
-    pub(super) fn new(certificate: u8, now: Instant) -> Self {
+    pub(super) fn new(certificate: u8, timings: &Timings, network: u64, now: Instant) -> Self {
         Self {
             state: SessionState::New,
             certificate,
+            disconnected_after: timings.ice_disconnected,
+            failed_after: timings.ice_failed,
+            network,
+            moved: false,
             offering: None,
             ahead: None,
             signaling_up: true,
@@ -115,10 +123,11 @@ impl Pc {
         }
     }
 
-    /// Carries a command out. `fresh` gives numbers that were never used.
+    /// Carries a command out. `network`: the one that its side is in. `fresh` gives numbers that were never used.
     pub(super) fn carry_out(
         &mut self,
         command: EngineCommand,
+        network: u64,
         now: Instant,
         fresh: &mut impl FnMut() -> u64,
     ) -> Result<Vec<EngineEvent>, Misuse> {
@@ -150,6 +159,7 @@ impl Pc {
                 self.offering = Some(Pending { ufrag: ufrag.clone(), number, staged });
                 events.insert(0, description(op, DescriptionKind::Offer, sdp));
                 if renew && !staged {
+                    self.bind(network);
                     events.extend(gathered(&ufrag));
                 }
             }
@@ -184,6 +194,7 @@ impl Pc {
                         self.local = Some(format!("u{}", fresh()));
                         self.remote = Some(remote);
                         self.reachable = false;
+                        self.bind(network);
                     }
                     let local = self.local.clone().unwrap_or_default();
                     let sdp = format!("a=ice-ufrag:{local}\n{}\nx-answers:{number}", fingerprint(self.certificate));
@@ -248,7 +259,7 @@ impl Pc {
 
     /// Whether what was answered ahead is to be set: `taken_up`, the other end has it.
     pub(super) fn look_ahead(&mut self, taken_up: bool, now: Instant) -> Vec<EngineEvent> {
-        if taken_up || !self.is_well(now) {
+        if taken_up || (!self.is_well(now) && self.signaling_up) {
             return self.settle(now);
         }
         self.ahead.take_if(|ahead| now - ahead.since > AHEAD);
@@ -265,9 +276,23 @@ impl Pc {
         events
     }
 
+    /// The session is to go on in another network. `reached`: the other end answers there.
+    pub(super) fn follow(&mut self, network: u64, reached: bool) {
+        self.moved |= self.network != network;
+        if reached {
+            self.network = network;
+        }
+    }
+
+    /// Has new sockets, where its side is now.
+    fn bind(&mut self, network: u64) {
+        self.network = network;
+        self.moved = false;
+    }
+
     /// Whether there is a path that a restart can keep.
     fn is_well(&self, now: Instant) -> bool {
-        self.state == SessionState::Connected && now - self.heard < WELL
+        self.state == SessionState::Connected && !self.moved && now - self.heard < WELL
     }
 
     /// Time has passed. A check needs the path both ways; to stay connected it is enough to hear the other side.
@@ -281,13 +306,14 @@ impl Pc {
         let up_for = self.up_since.map(|since| now - since);
         let hears_for = self.hears_since.map(|since| now - since);
         let waits = now - self.state_since;
+        let fails_after = |wait: Duration| !self.failed_after.is_zero() && waits > wait + self.failed_after;
         let next = match self.state {
             SessionState::New if self.remote.is_some() && self.local.is_some() => SessionState::Connecting,
             SessionState::Connecting if up_for.is_some_and(|up| up >= takes) => SessionState::Connected,
-            SessionState::Connecting if waits > DISCONNECTED_AFTER + FAILED_AFTER => SessionState::Failed,
-            SessionState::Connected if now - self.heard > DISCONNECTED_AFTER => SessionState::Disconnected,
+            SessionState::Connecting if fails_after(self.disconnected_after) => SessionState::Failed,
+            SessionState::Connected if now - self.heard > self.disconnected_after => SessionState::Disconnected,
             SessionState::Disconnected if hears_for.is_some_and(|up| up >= takes) => SessionState::Connected,
-            SessionState::Disconnected if waits > FAILED_AFTER => SessionState::Failed,
+            SessionState::Disconnected if fails_after(Duration::ZERO) => SessionState::Failed,
             SessionState::New
             | SessionState::Connecting
             | SessionState::Connected

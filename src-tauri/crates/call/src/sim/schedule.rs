@@ -13,7 +13,7 @@ use crate::{Command, EngineEvent, Input};
 pub(super) enum Action {
     Dismiss(usize, usize),
     /// Both ends of everything want to negotiate in the same instant.
-    Glare,
+    Glare(Wish),
     /// The server tells nobody that somebody came.
     Hide {
         node: usize,
@@ -24,6 +24,12 @@ pub(super) enum Action {
     Leave(usize),
     /// The server says that somebody is here with another run, which was never there.
     Lie(usize),
+    /// Its machine is in another network, which its connection to the server notices after a while.
+    Move {
+        node: usize,
+        noticed: u64,
+    },
+    /// Something about its network is another thing, and what is in use still works.
     NetworkChanged(usize),
     Offline {
         node: usize,
@@ -65,6 +71,17 @@ pub(super) enum Action {
         to: usize,
         millis: u64,
     },
+}
+
+/// Why both ends want to negotiate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wish {
+    /// Their networks changed together, as when a router starts anew.
+    Network,
+    /// Both people press the button.
+    Reconnect,
+    /// There is something new to agree on, which needs no restart.
+    Renegotiate,
 }
 
 /// Which actions a schedule has, each as often as its weight says.
@@ -122,7 +139,7 @@ fn one(world: &mut World, mix: Mix) -> Action {
         }
         dice -= weight;
     }
-    Action::Glare
+    Action::Glare(Wish::Renegotiate)
 }
 
 fn coming_and_going(node: usize, _: usize, millis: u64, kind: u32) -> Action {
@@ -142,11 +159,14 @@ fn commands(node: usize, other: usize, _: u64, kind: u32) -> Action {
     }
 }
 
-fn glare(node: usize, _: usize, _: u64, kind: u32) -> Action {
+fn glare(node: usize, _: usize, millis: u64, kind: u32) -> Action {
     match kind {
         0 => Action::Renegotiate(node),
-        1 | 2 => Action::NetworkChanged(node),
-        _ => Action::Glare,
+        1 => Action::NetworkChanged(node),
+        2 => Action::Move { node, noticed: if millis.is_multiple_of(2) { 0 } else { millis % 1000 } },
+        3 => Action::Glare(Wish::Network),
+        4 => Action::Glare(Wish::Reconnect),
+        _ => Action::Glare(Wish::Renegotiate),
     }
 }
 
@@ -220,11 +240,12 @@ fn finish(world: &mut World, action: Action) {
         Action::Sloppy { .. } => set_sloppy(world, false),
         Action::Way { from, to, .. } => world.set_way(from, to, true),
         Action::Dismiss(..)
-        | Action::Glare
+        | Action::Glare(_)
         | Action::Join(_)
         | Action::Kill(_)
         | Action::Leave(_)
         | Action::Lie(_)
+        | Action::Move { .. }
         | Action::NetworkChanged(_)
         | Action::Reconnect(..)
         | Action::Renegotiate(_)
@@ -240,9 +261,13 @@ fn begin(world: &mut World, action: Action, at: Duration, ends: &mut Vec<(Durati
     let mut lasts = |millis| ends.push((at + Duration::from_millis(millis), action));
     match action {
         Action::Dismiss(node, other) => world.dismiss(node, other),
-        Action::Glare => {
+        Action::Glare(wish) => {
             for node in 0..world.nodes.len() {
-                world.engine_event(node, &EngineEvent::NegotiationNeeded);
+                match wish {
+                    Wish::Network => world.input(node, Input::NetworkChanged),
+                    Wish::Reconnect => world.reconnect_all(node),
+                    Wish::Renegotiate => world.engine_event(node, &EngineEvent::NegotiationNeeded),
+                }
             }
         }
         Action::Hide { node, millis } => {
@@ -253,6 +278,7 @@ fn begin(world: &mut World, action: Action, at: Duration, ends: &mut Vec<(Durati
         Action::Kill(node) => world.kill(node),
         Action::Leave(node) => world.leave(node),
         Action::Lie(node) => world.claim_another_run(node),
+        Action::Move { node, noticed } => world.move_away(node, Duration::from_millis(noticed)),
         Action::NetworkChanged(node) => world.input(node, Input::NetworkChanged),
         Action::Offline { node, millis } => {
             world.set_online(node, false);

@@ -37,20 +37,25 @@ pub(super) struct Bench {
 impl Bench {
     /// We have the lesser id and make the offers.
     pub(super) fn lesser() -> Self {
-        Self::new(true, 0, 1)
+        Self::with(Timings::default())
+    }
+
+    /// The same with other deadlines. No waits are moved at random.
+    pub(super) fn with(timings: Timings) -> Self {
+        Self::new(true, Timings { jitter: 0, ..timings }, 1)
     }
 
     /// The same with waits that are moved at random.
     pub(super) fn jittery(seed: u64) -> Self {
-        Self::new(true, Timings::default().jitter, seed)
+        Self::new(true, Timings::default(), seed)
     }
 
     /// We have the greater id and answer.
     pub(super) fn greater() -> Self {
-        Self::new(false, 0, 1)
+        Self::new(false, Timings { jitter: 0, ..Timings::default() }, 1)
     }
 
-    fn new(lesser: bool, jitter: u32, seed: u64) -> Self {
+    fn new(lesser: bool, timings: Timings, seed: u64) -> Self {
         let room = "room".parse().unwrap();
         let mut identities: Vec<Identity> =
             [1, 2].map(|byte| ProfileSecret::from_bytes([byte; 32]).identity(&room)).into();
@@ -66,7 +71,7 @@ impl Bench {
             name: "Me".to_owned(),
             hue: 200,
             media: MediaState { microphone: true, ..MediaState::default() },
-            timings: Timings { jitter, ..Timings::default() },
+            timings,
             seed,
             start: origin(),
             wall_ms_at_start: 1_000_000,

@@ -187,11 +187,38 @@ fn the_return_of_a_lost_peer_revives_it_at_once() {
 fn nobody_is_revived_while_signaling_is_down_and_everybody_when_it_is_back() {
     let mut bench = silent();
     bench.down();
-    bench.seconds(100.0);
+    bench.seconds(12.0 + 1.0 + 59.0);
     assert_eq!((bench.state(), bench.session()), (Some(Failed), None));
     assert_eq!(bench.tile().trouble.unwrap().text, "Your network stopped answering.");
     bench.up(true);
     assert_eq!(bench.state(), Some(New));
+}
+
+#[test]
+fn a_failed_tile_goes_after_the_linger_though_signaling_stays_down_and_is_back_with_it() {
+    let mut bench = silent();
+    bench.down();
+    bench.seconds(12.0 + 1.0 + 59.0);
+    assert_eq!(bench.tiles(), 1);
+    bench.seconds(1.1);
+    assert_eq!((bench.tiles(), bench.states().last(), bench.disconnects().len()), (0, Some(&Closed), 1));
+    bench.up(true);
+    bench.hello();
+    assert_eq!((bench.tiles(), bench.state()), (1, Some(New)));
+}
+
+#[test]
+fn retry_while_signaling_is_down_keeps_the_tile_for_as_long_again() {
+    let mut bench = silent();
+    bench.down();
+    bench.seconds(12.0 + 1.0 + 59.0);
+    bench.command(Command::Retry(bench.other.peer));
+    bench.engine(EngineEvent::Description { op: 1, description: super::bench::offer("again") });
+    // It is being made in vain, fails, and lingers from when it could not be revived.
+    bench.seconds(20.0 + 1.0 + 59.0);
+    assert_eq!((bench.tiles(), bench.state()), (1, Some(Failed)));
+    bench.seconds(1.1);
+    assert_eq!(bench.tiles(), 0);
 }
 
 #[test]

@@ -8,11 +8,13 @@ mod frozen;
 mod hostile;
 mod leaving;
 mod limits;
+mod moving;
 mod nonsense;
 mod reconnecting;
 mod recovering;
 mod roster;
 mod telling;
+mod timings;
 mod unnamed;
 mod waiting;
 

@@ -145,8 +145,9 @@ fn a_wish_to_reconnect_begins_the_waits_between_restarts_anew() {
     assert_eq!((bench.said(&QUERY), bench.tile().attempt), (3, 3));
     bench.take();
     bench.command(Command::Reconnect(bench.other.peer));
+    assert_eq!((bench.said(&QUERY), bench.tile().attempt), (1, 4));
     bench.seconds(2.1);
-    assert_eq!((bench.said(&QUERY), bench.tile().attempt), (2, 2));
+    assert_eq!((bench.said(&QUERY), bench.tile().attempt), (2, 5));
 }
 
 #[test]

@@ -10,7 +10,8 @@ use std::{
 
 use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
 use parlor_client::{
-    Client, ClientEvent, Decode, DeviceOverrides, LOG_DIRECTIVES, Options, ProfileSecret, Timings, profile,
+    Client, ClientEvent, Decode, DeviceOverrides, LOG_DIRECTIVES, Options, ProfileSecret, Subscription, Timings,
+    profile,
 };
 use parlor_protocol::{
     LinkKey, RoomLink, RoomName,
@@ -72,6 +73,10 @@ struct Join {
     /// Connect through relays alone: the others learn no address of this machine.
     #[arg(long)]
     relay_only: bool,
+    /// What to print: events, or groups of them (call, channel, chat, error, figures, session, signaling, track), with commas
+    /// between them; everything where none is given.
+    #[arg(long, value_delimiter = ',', value_name = "EVENT|GROUP")]
+    events: Vec<Subscription>,
     /// Leave after so many seconds.
     #[arg(long = "for")]
     seconds: Option<u64>,
@@ -242,7 +247,8 @@ async fn call(
             event = events.recv() => match event {
                 Some(ClientEvent::Headless(line)) => {
                     let end = matches!(line.event, HeadlessEvent::Left { .. });
-                    if !print(&line) || end {
+                    let wanted = join.events.is_empty() || join.events.iter().any(|one| one.takes(&line.event));
+                    if (wanted && !print(&line)) || end {
                         break;
                     }
                 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parlor_call::Command;
+use parlor_call::{Command, Refusal};
 use parlor_protocol::{
     InstanceId, LinkKey, RoomLink,
     headless::HeadlessEvent,
@@ -156,9 +156,37 @@ impl Owner {
     }
 
     pub(super) async fn command(&mut self, command: Command) {
-        let Some(room) = self.room.as_mut() else { return };
+        let Some(room) = self.room.as_mut() else {
+            if needs_call(&command) {
+                self.refused(&Refusal::Closed);
+            }
+            return;
+        };
         let news = room.command(command);
         self.news(news).await;
+    }
+}
+
+/// Whether it means nothing without a call. What somebody is called and sends is kept for the next one, and of a call that
+/// is over nothing is unread.
+fn needs_call(command: &Command) -> bool {
+    match command {
+        Command::Chat { .. }
+        | Command::Dismiss(_)
+        | Command::DismissWarning(_)
+        | Command::Reconnect(_)
+        | Command::Renew(_)
+        | Command::Retry(_)
+        | Command::Unverify(_)
+        | Command::Verify(_)
+        | Command::WordsDiffer(_) => true,
+        Command::ChatRead
+        | Command::Know(_)
+        | Command::Leave
+        | Command::MediaFlow { .. }
+        | Command::PictureSeen { .. }
+        | Command::SetMedia(_)
+        | Command::SetName(_) => false,
     }
 }
 

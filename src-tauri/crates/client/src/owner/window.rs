@@ -1,6 +1,6 @@
 //! What the window, or a script, asks for.
 
-use parlor_call::Command;
+use parlor_call::{Command, Refusal};
 use parlor_protocol::{
     device::DeviceKind,
     media::MediaState,
@@ -32,11 +32,10 @@ impl Owner {
                 self.screens.lobby();
             }
             UiCommand::Reconnect { peer } => self.command(Command::Reconnect(peer)).await,
-            UiCommand::ReconnectSignaling => {
-                if let Some(room) = &self.room {
-                    room.reconnect_signaling();
-                }
-            }
+            UiCommand::ReconnectSignaling => match &self.room {
+                Some(room) => room.reconnect_signaling(),
+                None => self.refused(&Refusal::Closed),
+            },
             UiCommand::Rejoin => {
                 if let Some(link) = self.screens.link().cloned() {
                     self.enter(link).await;

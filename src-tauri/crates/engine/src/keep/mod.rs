@@ -25,7 +25,10 @@ use std::{
 };
 
 use tokio::sync::Notify;
-use webrtc::runtime::{AsyncUdpSocket, JoinHandle, Runtime};
+use webrtc::{
+    peer_connection::RTCSessionDescription,
+    runtime::{AsyncUdpSocket, JoinHandle, Runtime},
+};
 
 use self::socket::{Held, Socket};
 use crate::runtime::{Pending, forward_but_clock, forward_streams};
@@ -54,6 +57,8 @@ struct Sockets {
     known: BTreeMap<SocketAddr, Weak<Socket>>,
     /// Those of the generation that ends, by their real addresses, while the next one is made.
     kept: Option<BTreeMap<SocketAddr, Arc<Socket>>>,
+    /// One of them has a successor: the stack is making the next generation's.
+    rebound: bool,
     /// When the last generation began that kept its sockets.
     begun: Option<Instant>,
 }
@@ -70,7 +75,15 @@ struct Heard {
     waits: AtomicBool,
     /// The names in a check of the other side's new generation (RFC 8445 §7.2.2).
     names: Mutex<Vec<u8>>,
-    came: Notify,
+    came: AtomicBool,
+    news: Notify,
+}
+
+impl Heard {
+    fn tell(&self) {
+        self.came.store(true, Relaxed);
+        self.news.notify_one();
+    }
 }
 
 impl Keep {
@@ -91,18 +104,23 @@ impl Keep {
     /// Holds checks with these names back from now on: they are of a generation that the stack does not know yet.
     pub(crate) fn expect(&self, names: &str) {
         *lock(&self.0.heard.names) = names.as_bytes().to_vec();
+        // What came for an earlier generation says nothing of this one.
+        self.0.heard.came.store(false, Relaxed);
         self.0.heard.waits.store(true, Relaxed);
     }
 
     /// Completes when one came.
     pub(crate) async fn came(&self) {
-        self.0.heard.came.notified().await;
+        while !self.0.heard.came.swap(false, Relaxed) {
+            self.0.heard.news.notified().await;
+        }
     }
 
     /// The next sockets that the stack makes are those that it has.
     pub(crate) fn begin(&self) {
         let mut sockets = lock(&self.0.sockets);
         sockets.begun = Some(Instant::now());
+        sockets.rebound = false;
         self.0.holds.store(true, Relaxed);
         let kept = sockets.known.values().filter_map(Weak::upgrade);
         sockets.kept = Some(kept.map(|socket| (socket.real, socket)).collect());
@@ -123,9 +141,11 @@ impl Keep {
         }
     }
 
-    /// Whether a restart is under way that keeps its sockets.
-    pub(crate) fn is_begun(&self) -> bool {
-        lock(&self.0.sockets).kept.is_some()
+    /// Whether the stack has taken the sockets up that were kept for it. It makes all of them before it tells of the first
+    /// candidate.
+    pub(crate) fn is_rebound(&self) -> bool {
+        let sockets = lock(&self.0.sockets);
+        sockets.kept.is_some() && sockets.rebound
     }
 
     /// Whether one began within this time.
@@ -149,6 +169,16 @@ impl Keep {
         let live = sockets.known.values().filter_map(Weak::upgrade);
         live.filter(|socket| socket.known != socket.real).map(|socket| (socket.known, socket.real)).collect()
     }
+}
+
+/// What the stack is given in the place of an offer and an answer to it, which it could not put off: an offer of our own with
+/// the credentials that the answer named, and the other side's as an answer.
+pub(crate) struct Ahead {
+    pub(crate) offer: RTCSessionDescription,
+    pub(crate) answer: RTCSessionDescription,
+    /// The other side's generation, and what its offer says of it.
+    pub(crate) ufrag: String,
+    pub(crate) candidates: Vec<String>,
 }
 
 /// Sets a description whose pair need not wait for a better one: what was in use before is as good.
@@ -180,6 +210,7 @@ impl Runtime for Keeping {
             let real = *kept.keys().find(|real| real.ip() == known.ip())?;
             kept.remove(&real)
         });
+        sockets.rebound |= kept.is_some();
         let (real, inner, held) = match kept {
             Some(kept) => (kept.real, Arc::clone(&kept.inner), kept.bequeath()),
             None => (known, self.inner.wrap_udp_socket(socket)?, Held::default()),
@@ -196,4 +227,53 @@ impl Runtime for Keeping {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+    use webrtc::runtime::TokioRuntime;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(50);
+
+    #[tokio::test]
+    async fn what_came_for_one_generation_says_nothing_of_the_next() {
+        let keep = Keep::new(Arc::new(TokioRuntime));
+        keep.expect("b1:a1");
+        keep.0.heard.tell();
+        keep.came().await;
+        // Another pair's check, a moment later.
+        keep.0.heard.tell();
+        keep.expect("b2:a2");
+        assert!(timeout(SOON, keep.came()).await.is_err());
+        keep.0.heard.tell();
+        assert!(timeout(SOON, keep.came()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_kept_once_and_told_where_it_is() {
+        let keep = Keep::new(Arc::new(TokioRuntime));
+        let runtime = keep.runtime();
+        let bind = || {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.set_nonblocking(true).unwrap();
+            (socket.local_addr().unwrap(), runtime.wrap_udp_socket(socket).unwrap())
+        };
+        let (real, before) = bind();
+        keep.begin();
+        assert!(!keep.is_rebound());
+        drop(before);
+        let (known, after) = bind();
+        assert!(keep.is_rebound());
+        keep.end();
+        assert_eq!((after.local_addr().unwrap(), keep.real(known)), (known, real));
+        let told = keep.told(&format!("candidate:1 1 udp 1 127.0.0.1 {} typ host", known.port()));
+        assert_eq!(told, format!("candidate:1 1 udp 1 127.0.0.1 {} typ host", real.port()));
+        // Without a restart a socket is a new one.
+        let (other, another) = bind();
+        assert_eq!(keep.real(other), other);
+        drop((after, another));
+    }
 }

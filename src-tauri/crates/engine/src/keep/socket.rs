@@ -14,8 +14,8 @@ use super::{State, lock};
 
 /// Checks that are held back; each pair sends one.
 const MAX_CHECKS: usize = 16;
-/// Media that is held back: a tenth of a second of 4 Mbit/s, some times over.
-const MAX_MEDIA: usize = 512;
+/// Bytes of media that are held back: half a second of 8 Mbit/s.
+const MAX_MEDIA: usize = 512 * 1024;
 /// The longest datagram that is looked at for a check: one in a TURN server's wrapping, too.
 const MAX_CHECK: usize = 640;
 /// A binding success response (RFC 8489 §5).
@@ -37,6 +37,8 @@ pub(super) struct Socket {
 pub(super) struct Held {
     checks: VecDeque<(Vec<u8>, RecvMeta)>,
     media: VecDeque<(Vec<u8>, RecvMeta)>,
+    /// Bytes in there.
+    media_bytes: usize,
     /// The check that was given last. The side that nominates pairs does so when it is asked on one that it has proven: it
     /// would wait for its next turn else.
     last: Option<(Vec<u8>, RecvMeta)>,
@@ -84,7 +86,7 @@ impl Socket {
                 (meta.len, meta.stride) = (datagram.len(), datagram.len());
                 held.checks.push_back((datagram.to_vec(), meta));
             }
-            self.state.heard.came.notify_one();
+            self.state.heard.tell();
         }
     }
 
@@ -97,14 +99,34 @@ impl Socket {
             held.last = Some(check.clone());
             return Some(check);
         }
-        if self.state.holds.load(Relaxed) { None } else { held.media.pop_front() }
+        if self.state.holds.load(Relaxed) {
+            return None;
+        }
+        let media = held.media.pop_front()?;
+        held.media_bytes -= media.0.len();
+        Some(media)
+    }
+
+    /// Gives the stack the next of what was held back. Whether there was any.
+    fn give(&self, bufs: &mut [IoSliceMut<'_>], meta: &mut [RecvMeta]) -> bool {
+        if let (Some(buffer), Some(meta)) = (bufs.first_mut(), meta.first_mut())
+            && let Some((datagrams, of)) = self.take()
+            && let Some(room) = buffer.get_mut(..datagrams.len())
+        {
+            room.copy_from_slice(&datagrams);
+            *meta = of;
+            return true;
+        }
+        false
     }
 
     /// Keeps media until there is a pair again. False where it is not kept.
     fn hold(&self, datagrams: &[u8], meta: RecvMeta) -> bool {
         let mut held = lock(&self.held);
-        let is_kept = held.media.len() < MAX_MEDIA && datagrams.chunks(meta.stride.max(1)).all(is_media);
+        let is_kept =
+            held.media_bytes + datagrams.len() <= MAX_MEDIA && datagrams.chunks(meta.stride.max(1)).all(is_media);
         if is_kept {
+            held.media_bytes += datagrams.len();
             held.media.push_back((datagrams.to_vec(), meta));
         } else if datagrams.starts_with(&SUCCESS)
             && let Some(check) = held.last.take()
@@ -130,12 +152,7 @@ impl AsyncUdpSocket for Socket {
         bufs: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        if let Some((datagrams, of)) = self.take()
-            && let (Some(buffer), Some(meta)) = (bufs.first_mut(), meta.first_mut())
-            && let Some(room) = buffer.get_mut(..datagrams.len())
-        {
-            room.copy_from_slice(&datagrams);
-            *meta = of;
+        if self.give(bufs, meta) {
             return Poll::Ready(Ok(1));
         }
         let holds = self.state.holds.load(Relaxed);
@@ -162,7 +179,8 @@ impl AsyncUdpSocket for Socket {
                 }
                 Poll::Pending => {
                     lock(&self.held).reader = Some(cx.waker().clone());
-                    return received;
+                    // What was let go just now would have found nobody to wake.
+                    return if self.give(bufs, meta) { Poll::Ready(Ok(1)) } else { received };
                 }
                 Poll::Ready(Err(_)) => return received,
             }

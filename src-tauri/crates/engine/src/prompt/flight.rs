@@ -26,6 +26,8 @@ const APPLICATION_DATA: u8 = 23;
 #[derive(Debug, Default)]
 pub(super) struct Flight {
     datagrams: Vec<(SocketAddr, Vec<u8>)>,
+    /// Where flights go.
+    to: Option<SocketAddr>,
     /// When its last datagram left.
     said: Option<Instant>,
     repeats: usize,
@@ -47,15 +49,16 @@ impl Flight {
             self.repeats = 0;
         }
         self.said = Some(now);
+        self.to = Some(to);
         if self.datagrams.len() < DATAGRAMS {
             self.datagrams.push((to, datagram.to_vec()));
         }
     }
 
-    /// Something came from the other side.
-    pub(super) fn came(&mut self, packet: &[u8]) {
+    /// Something came. From elsewhere than where the flight went, it is anybody's.
+    pub(super) fn came(&mut self, packet: &[u8], from: SocketAddr) {
         match packet {
-            _ if self.over => {}
+            _ if self.over || self.to.is_some_and(|to| to != from) => {}
             // Its keys are made: it got all that it needs.
             [APPLICATION_DATA | 128..=191, ..] => {
                 self.over = true;
@@ -135,7 +138,7 @@ mod tests {
         let now = Instant::now();
         let mut flight = Flight::default();
         say(&mut flight, &record(HANDSHAKE, 0), now);
-        flight.came(&record(HANDSHAKE, 0));
+        flight.came(&record(HANDSHAKE, 0), TO);
         assert_eq!(flight.poll_timeout(), None);
         // And the next is a flight of its own.
         say(&mut flight, &record(HANDSHAKE, 1), now);
@@ -146,12 +149,13 @@ mod tests {
     fn what_the_other_side_says_again_is_no_answer() {
         let now = Instant::now();
         let mut flight = Flight::default();
-        flight.came(&record(HANDSHAKE, 5));
+        say(&mut flight, &record(HANDSHAKE, 0), now);
+        flight.came(&record(HANDSHAKE, 5), TO);
         say(&mut flight, &record(HANDSHAKE, 1), now);
-        flight.came(&record(HANDSHAKE, 5));
-        flight.came(&record(HANDSHAKE, 4));
+        flight.came(&record(HANDSHAKE, 5), TO);
+        flight.came(&record(HANDSHAKE, 4), TO);
         assert_eq!(flight.poll_timeout(), Some(now + 100 * MS));
-        flight.came(&record(HANDSHAKE, 6));
+        flight.came(&record(HANDSHAKE, 6), TO);
         assert_eq!(flight.poll_timeout(), None);
     }
 
@@ -165,12 +169,34 @@ mod tests {
     }
 
     #[test]
+    fn what_the_other_side_said_first_is_no_answer_when_it_says_it_again() {
+        let now = Instant::now();
+        let mut flight = Flight::default();
+        flight.came(&record(HANDSHAKE, 1), TO);
+        say(&mut flight, &record(HANDSHAKE, 0), now);
+        flight.came(&record(HANDSHAKE, 1), TO);
+        assert_eq!(flight.poll_timeout(), Some(now + 100 * MS));
+    }
+
+    #[test]
+    fn what_comes_from_elsewhere_changes_nothing() {
+        let now = Instant::now();
+        let mut flight = Flight::default();
+        say(&mut flight, &record(HANDSHAKE, 1), now);
+        let elsewhere = SocketAddr::new(TO.ip(), TO.port() + 1);
+        for packet in [record(HANDSHAKE, 9), record(APPLICATION_DATA, 9), vec![0x80, 111]] {
+            flight.came(&packet, elsewhere);
+            assert_eq!(flight.poll_timeout(), Some(now + 100 * MS));
+        }
+    }
+
+    #[test]
     fn media_and_messages_end_it_for_good() {
         let now = Instant::now();
         for packet in [record(APPLICATION_DATA, 9), vec![0x80, 111]] {
             let mut flight = Flight::default();
             say(&mut flight, &record(HANDSHAKE, 1), now);
-            flight.came(&packet);
+            flight.came(&packet, TO);
             assert_eq!(flight.poll_timeout(), None);
             say(&mut flight, &record(HANDSHAKE, 2), now);
             assert_eq!(flight.poll_timeout(), None);
@@ -192,7 +218,7 @@ mod tests {
         }
         assert_eq!(said_again(&mut flight, now + 100 * MS).len(), DATAGRAMS);
         // Nor does what is too short to be a record hurt.
-        flight.came(&[22]);
-        flight.came(&[22, 0xfe, 0xfd, 0]);
+        flight.came(&[22], TO);
+        flight.came(&[22, 0xfe, 0xfd, 0], TO);
     }
 }

@@ -57,7 +57,6 @@ struct State {
     until: AtomicU64,
     /// Passes without sleep that are still to come. The connection's task alone changes it.
     owed: AtomicU8,
-    spawned: AtomicBool,
     sockets: Mutex<Vec<Weak<Socket>>>,
 }
 
@@ -71,18 +70,24 @@ impl Prompt {
     /// For a session whose connection runs on `inner`. `shared` learns whether what comes, comes through a relay.
     pub(crate) fn new(inner: Arc<dyn Runtime>, shared: Arc<Shared>) -> Self {
         let (woken, begun) = (Notify::new(), inner.now());
-        let (until, owed, spawned, sockets) = Default::default();
-        Self(Arc::new(State { inner, shared, woken, begun, until, owed, spawned, sockets }))
+        let (until, owed, sockets) = Default::default();
+        Self(Arc::new(State { inner, shared, woken, begun, until, owed, sockets }))
     }
 
     /// For the connection.
     pub(crate) fn runtime(&self) -> Arc<dyn Runtime> {
-        Arc::new(Prompted { inner: Arc::clone(&self.0.inner), state: Arc::clone(&self.0) })
+        let spawned = AtomicBool::new(false);
+        Arc::new(Prompted { inner: Arc::clone(&self.0.inner), state: Arc::clone(&self.0), spawned })
     }
 
-    /// Something was said to the connection: its task looks what there is to do.
+    /// Something was said to the connection that has it find a path: its task looks what there is to do, again and again.
     pub(crate) fn wake(&self) {
         self.0.look_again_for(MADE);
+        self.nudge();
+    }
+
+    /// Something was said to the connection: its task looks once what there is to do.
+    pub(crate) fn nudge(&self) {
         self.0.woken.notify_one();
     }
 }
@@ -115,12 +120,14 @@ impl State {
 struct Prompted {
     inner: Arc<dyn Runtime>,
     state: Arc<State>,
+    /// The connection's task runs.
+    spawned: AtomicBool,
 }
 
 impl Runtime for Prompted {
     fn spawn(&self, future: Pending<'static, ()>) -> Box<dyn JoinHandle> {
         // The first task is the connection's.
-        if self.state.spawned.swap(true, Relaxed) {
+        if self.spawned.swap(true, Relaxed) {
             return self.inner.spawn(future);
         }
         self.inner.spawn(Box::pin(PASSES_HERE.scope((), future)))

@@ -60,7 +60,7 @@ impl Socket {
         }
     }
 
-    fn came(&self, datagram: &[u8]) {
+    fn came(&self, datagram: &[u8], from: SocketAddr) {
         let packet = relayed::packet(datagram);
         if packet.is_some() {
             self.prompt.look_again_for(RELAYED);
@@ -73,7 +73,7 @@ impl Socket {
                 return;
             }
             let mut flight = lock(&self.flight);
-            flight.came(packet);
+            flight.came(packet, from);
             self.waits.store(flight.poll_timeout().is_some(), Relaxed);
         }
     }
@@ -103,7 +103,7 @@ impl AsyncUdpSocket for Socket {
         if let Poll::Ready(Ok(count)) = received {
             for (buffer, meta) in bufs.iter().zip(meta.iter()).take(count) {
                 let datagrams = &buffer[..meta.len.min(buffer.len())];
-                datagrams.chunks(meta.stride.max(1)).for_each(|datagram| self.came(datagram));
+                datagrams.chunks(meta.stride.max(1)).for_each(|datagram| self.came(datagram, meta.addr));
             }
         }
         received

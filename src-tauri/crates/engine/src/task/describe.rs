@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use parlor_protocol::{SessionState, media::TrackRole, negotiation::Description};
+use parlor_protocol::{
+    SessionState,
+    media::TrackRole,
+    negotiation::{Description, DescriptionKind},
+};
 use tokio::time::Instant;
 
 use super::{End, Live, bounded};
@@ -10,16 +14,19 @@ use crate::{connection, error::EngineError, keep::Keep, message::SessionEvent};
 
 /// How often it is looked at whether an answer that was said ahead is still to wait.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
-/// How long it waits at most: a path that carries media carries it, or the server does.
-const AHEAD: Duration = Duration::from_secs(5);
+/// How long it waits at most, which is longer than the offerer waits for an answer: one that comes late is set there. A path
+/// that carries media carries it, or the server does.
+const AHEAD: Duration = Duration::from_secs(12);
+/// How long an offer of ours waits for the end of an exchange before it.
+const TURN: Duration = Duration::from_millis(500);
 
 impl Live {
     pub(super) async fn offer(&mut self, op: u64, ice_restart: bool) -> Result<(), End> {
         // Candidates found before belong to the generation that the offer may end.
         self.drain().await?;
-        self.settle().await?;
+        self.await_turn().await?;
         let keep = self.is_well();
-        if ice_restart && !keep && !self.signaling_up {
+        if (ice_restart || self.negotiation.is_stale()) && !keep && !self.signaling_up {
             return self.finish(op, Err(EngineError::Unanswerable)).await;
         }
         if ice_restart || self.negotiation.begins() {
@@ -31,8 +38,20 @@ impl Live {
 
     pub(super) async fn apply(&mut self, op: u64, description: Description, rollback: bool) -> Result<(), End> {
         self.drain().await?;
+        if self.negotiation.is_ahead_of_another(&description) {
+            // The other side gave up what that was the answer to.
+            self.ahead_until = None;
+            self.negotiation.forget();
+        }
         self.settle().await?;
-        if self.negotiation.restarts(&description) {
+        let mut rollback = rollback;
+        if rollback && self.negotiation.is_staged() {
+            // An offer that was not set is taken back by forgetting it.
+            bounded(self.negotiation.rollback(self.pc.as_ref())).await?.ok();
+            rollback = false;
+        }
+        let restarts = self.negotiation.restarts(&description);
+        if restarts {
             self.renew_servers().await?;
             if !rollback && self.is_well() {
                 let ahead = bounded(self.negotiation.answer_ahead(self.pc.as_ref(), &description)).await?;
@@ -41,23 +60,24 @@ impl Live {
                     return self.finish(op, answer.map(Some)).await;
                 }
             }
-            if !self.negotiation.begins() && !self.signaling_up {
-                return self.finish(op, Err(EngineError::Unanswerable)).await;
-            }
+        }
+        let is_offer = description.kind == DescriptionKind::Offer;
+        let drops = !self.negotiation.begins() && (restarts || (is_offer && self.negotiation.is_stale()));
+        if drops && !self.signaling_up {
+            return self.finish(op, Err(EngineError::Unanswerable)).await;
         }
         let applied = bounded(self.negotiation.apply(self.pc.as_ref(), &description, rollback)).await?;
         self.finish(op, applied).await
     }
 
     pub(super) async fn rollback(&mut self, op: u64) -> Result<(), End> {
-        self.settle().await?;
         let done = bounded(self.negotiation.rollback(self.pc.as_ref())).await?;
         self.finish(op, done.map(|()| None)).await
     }
 
     /// One of our own.
     pub(super) async fn candidate(&mut self, candidate: String) -> Result<(), End> {
-        if self.keep.is_begun() {
+        if self.keep.is_rebound() {
             // The stack has its sockets again.
             self.keep.end();
         }
@@ -67,6 +87,20 @@ impl Live {
         }
     }
 
+    /// Waits for the end of an exchange whose answer was said ahead. One that nobody takes up is forgotten.
+    async fn await_turn(&mut self) -> Result<(), End> {
+        let end = Instant::now() + TURN;
+        while self.negotiation.is_ahead() {
+            let came = tokio::time::timeout(LOOK, self.keep.came()).await.is_ok();
+            self.look_ahead(came).await?;
+            if self.negotiation.is_ahead() && Instant::now() >= end {
+                self.ahead_until = None;
+                self.negotiation.forget();
+            }
+        }
+        Ok(())
+    }
+
     /// Whether there is a path that a restart can keep.
     fn is_well(&self) -> bool {
         self.state == SessionState::Connected && self.roam.is_well()
@@ -74,7 +108,8 @@ impl Live {
 
     /// Whether an answer that was said ahead is to be set: `came`, the other side has it, or the path is gone meanwhile.
     pub(super) async fn look_ahead(&mut self, came: bool) -> Result<(), End> {
-        if came || !self.is_well() {
+        // Without a server the answer has no other way than the path: it may be slow, and must not be dropped for that.
+        if came || (!self.is_well() && self.signaling_up) {
             return self.settle().await;
         }
         if self.ahead_until.is_some_and(|until| Instant::now() >= until) {

@@ -60,9 +60,10 @@ impl Coturn {
         server
     }
 
-    /// Its address for one way of speaking to it: `udp`, `tcp` or `tls`.
+    /// Its address for one way of speaking to it: `udp`, `tcp` or `tls`; or `stun`, for one's own address alone.
     pub(crate) fn url(&self, way: &str) -> String {
         match way {
+            "stun" => format!("stun:127.0.0.1:{}", self.port),
             "tls" => format!("turns:localhost:{}?transport=tcp", self.tls_port),
             way => format!("turn:127.0.0.1:{}?transport={way}", self.port),
         }

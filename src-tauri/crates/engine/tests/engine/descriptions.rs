@@ -1,14 +1,16 @@
 //! Descriptions that other programs made, or that nobody should have.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use parlor_engine::SessionCommand;
+use parlor_engine::{SessionCommand, SessionOptions};
 use parlor_protocol::{
     media::TrackRole,
     negotiation::{Candidate, Description, DescriptionKind},
 };
 
-use crate::pair::{Pair, Who, packet};
+use tokio::{net::TcpListener, time::timeout};
+
+use crate::pair::{Pair, Side, Who, packet};
 
 const ICE: &str = "a=ice-ufrag:Zu2e\r\na=ice-pwd:7vJ0mZrQ9tYkS1nBdW5xLcHf\r\na=ice-options:trickle\r\n";
 const DTLS: &str = "a=fingerprint:sha-256 D2:FA:0E:C3:22:59:5E:14:95:69:92:3D:13:B4:84:24:2C:C2:A2:C0:3E:FD:34:8E:5E:EA:6F:AF:52:CE:E6:0F\r\na=setup:actpass\r\n";
@@ -232,6 +234,19 @@ async fn what_is_no_candidate_is_ignored() {
         }
     }
     still_works(&mut pair).await;
+    pair.close().await;
+}
+
+#[tokio::test]
+async fn a_candidate_of_a_description_is_connected_to_over_tcp_too() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let options = |first| SessionOptions { ice_tcp: true, ..Side::options(first) };
+    let mut pair = Pair::of(options(true), options(false));
+    let port = listener.local_addr().unwrap().port();
+    let mut lines = browser();
+    lines[0].1 += &format!("a=candidate:1 1 tcp 2105458943 127.0.0.1 {port} typ host tcptype passive\r\n");
+    answer(&mut pair, offer(&lines)).await;
+    timeout(Duration::from_secs(10), listener.accept()).await.unwrap().unwrap();
     pair.close().await;
 }
 

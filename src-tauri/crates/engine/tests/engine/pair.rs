@@ -35,6 +35,10 @@ pub(crate) struct Side {
     pub(crate) packets: Vec<(TrackRole, RtpReceived)>,
     /// What it told of itself beside its descriptions.
     pub(crate) candidates: Vec<Candidate>,
+    /// Generations of which it told that they have no more, and how many candidates it had told of until then.
+    pub(crate) ends: Vec<(String, usize)>,
+    /// It tells nothing beside its descriptions.
+    pub(crate) half_trickle: bool,
     events: mpsc::Receiver<(u64, SessionEvent)>,
     media: mpsc::Receiver<Media>,
 }
@@ -48,7 +52,8 @@ impl Side {
         let (media_sender, media) = mpsc::channel(4096);
         let options = SessionOptions { runtime: Some(options.runtime.unwrap_or_else(|| netem.runtime())), ..options };
         let session = Session::spawn(id, options, event_sender, media_sender);
-        Self { session, netem, seen: Vec::new(), packets: Vec::new(), candidates: Vec::new(), events, media }
+        let (seen, packets, candidates, ends, half_trickle) = Default::default();
+        Self { session, netem, seen, packets, candidates, ends, half_trickle, events, media }
     }
 
     pub(crate) fn options(first_offerer: bool) -> SessionOptions {
@@ -113,7 +118,7 @@ impl Side {
 pub(crate) struct Pair {
     pub(crate) a: Side,
     pub(crate) b: Side,
-    /// Candidates pass.
+    /// Candidates pass, and that there are no more.
     pub(crate) trickle: bool,
     next_op: u64,
 }
@@ -230,16 +235,23 @@ impl Pair {
             SessionEvent::Candidate(candidate) => {
                 assert!(!candidate.ufrag.is_empty() && !candidate.mid.is_empty());
                 self.side(who).candidates.push(candidate.clone());
-                if self.trickle {
+                if self.trickles(who) {
                     self.side(who.other()).command(SessionCommand::Candidate(candidate));
                 }
             }
             SessionEvent::EndOfCandidates { ufrag } => {
-                assert!(!ufrag.is_empty());
-                self.side(who.other()).command(SessionCommand::EndOfCandidates);
+                let side = self.side(who);
+                side.ends.push((ufrag, side.candidates.len()));
+                if self.trickles(who) {
+                    self.side(who.other()).command(SessionCommand::EndOfCandidates);
+                }
             }
             event => self.side(who).seen.push(event),
         }
+    }
+
+    fn trickles(&mut self, who: Who) -> bool {
+        self.trickle && !self.side(who).half_trickle
     }
 
     pub(crate) async fn close(self) {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use parlor_engine::{SessionCommand, SessionEvent};
+use parlor_engine::{SessionCommand, SessionEvent, SessionOptions, netem::Impairment};
 use parlor_protocol::{
     SessionState,
     negotiation::{Description, DescriptionKind},
 };
 
 use crate::{
-    pair::{Pair, Who},
+    pair::{Pair, Side, Who},
     roam::Talk,
 };
 
@@ -86,7 +86,7 @@ async fn an_answer_that_nobody_takes_up_costs_nothing() {
     assert_ne!(ufrag(&answer), ufrag(&offer));
     let back = talk.pair.op();
     talk.pair.a.command(SessionCommand::Rollback { op: back });
-    talk.on_for(Duration::from_secs(6)).await;
+    talk.on_for(Duration::from_secs(2)).await;
     assert!(talk.gap.iter().all(|gap| *gap < BUSY), "{:?}", talk.gap);
     for who in [Who::B, Who::A] {
         talk.pair.negotiate(who, true).await;
@@ -94,6 +94,55 @@ async fn an_answer_that_nobody_takes_up_costs_nothing() {
         assert!(talk.pair.is_connected());
         talk.gap = [Duration::ZERO; 2];
         talk.on_for(Duration::from_millis(500)).await;
+        assert!(talk.gap.iter().all(|gap| *gap < BUSY), "{:?}", talk.gap);
+    }
+    talk.end().await;
+}
+
+#[tokio::test]
+async fn an_answer_is_not_set_before_the_other_side_has_it() {
+    let bind = ["127.0.0.1:0", "127.0.0.2:0"].map(str::to_owned).to_vec();
+    let [a, b] = [true, false].map(|first| SessionOptions { bind: bind.clone(), ..Side::options(first) });
+    let mut pair = Pair::of(a, b);
+    pair.negotiate(Who::A, false).await;
+    pair.until("connected", |pair| pair.is_connected() && pair.a.opened("ctrl") && pair.b.opened("ctrl")).await;
+    let mut talk = Talk::over(pair).await;
+    // The checks of each restart say nothing of the next, those that come a moment after the first either.
+    let uneven =
+        Impairment { delay: Duration::from_millis(10), jitter: Duration::from_millis(10), ..Impairment::default() };
+    talk.pair.a.netem.outgoing(uneven);
+    for _ in 0..5 {
+        let (op, answered) = (talk.pair.op(), talk.pair.op());
+        talk.pair.a.command(SessionCommand::Offer { op, ice_restart: true });
+        let offer = talk.pair.description(Who::A, op).await;
+        talk.pair.b.command(SessionCommand::Apply { op: answered, description: offer, rollback: false });
+        let answer = talk.pair.description(Who::B, answered).await;
+        talk.pair.b.seen.clear();
+        talk.on_for(Duration::from_millis(400)).await;
+        let states = |event: &&SessionEvent| matches!(event, SessionEvent::Connection(_));
+        assert_eq!(talk.pair.b.seen.iter().filter(states).count(), 0, "{:?}", talk.pair.b.seen);
+        talk.pair.complete(Who::A, answer).await;
+        talk.on_for(Duration::from_millis(800)).await;
+        assert!(talk.pair.is_connected(), "{:?}", talk.pair.b.seen);
+    }
+    talk.end().await;
+}
+
+#[tokio::test]
+async fn restarts_that_cross_keep_the_path() {
+    let mut talk = Talk::begin().await;
+    for _ in 0..3 {
+        talk.pair.a.seen.clear();
+        talk.pair.b.seen.clear();
+        let (of_a, of_b) = (talk.pair.op(), talk.pair.op());
+        talk.pair.a.command(SessionCommand::Offer { op: of_a, ice_restart: true });
+        talk.pair.b.command(SessionCommand::Offer { op: of_b, ice_restart: true });
+        let offer = talk.pair.description(Who::A, of_a).await;
+        talk.pair.description(Who::B, of_b).await;
+        talk.gap = [Duration::ZERO; 2];
+        talk.pair.answer(Who::B, offer, true).await;
+        talk.on_for(Duration::from_millis(800)).await;
+        assert!(is_renewed(&talk.pair) && talk.pair.is_connected(), "{:?}", talk.pair.b.seen);
         assert!(talk.gap.iter().all(|gap| *gap < BUSY), "{:?}", talk.gap);
     }
     talk.end().await;

@@ -26,7 +26,10 @@ pub(crate) struct Talk {
 
 impl Talk {
     pub(crate) async fn begin() -> Self {
-        let pair = Pair::connected().await;
+        Self::over(Pair::connected().await).await
+    }
+
+    pub(crate) async fn over(pair: Pair) -> Self {
         let far = Impairment { delay: ROUND_TRIP / 2, ..Impairment::default() };
         pair.a.netem.outgoing(far);
         pair.b.netem.outgoing(far);

@@ -16,6 +16,8 @@ pub(super) struct Life {
     /// When the server said last, and first, that the peer is gone, if it has not taken it back.
     hint: Option<Instant>,
     first_hint: Option<Instant>,
+    /// When it failed, or something was heard since then that began the time anew for which it is shown.
+    shown: Instant,
     /// The channels ended without a goodbye.
     pub(super) channels_lost: Option<Instant>,
     /// The engine gave up, or an operation of it failed.
@@ -32,19 +34,31 @@ impl Life {
             unhealthy: None,
             hint: None,
             first_hint: None,
+            shown: now,
             channels_lost: None,
             engine_failed: false,
             operation: None,
         }
     }
 
+    /// The network is another one: a peer that failed may be in reach.
+    pub(super) fn network_changed(&mut self, now: Instant) {
+        self.shown = now;
+    }
+
     pub(super) fn hinted(&mut self, now: Instant) {
+        self.shown = now;
         self.hint = Some(now);
         self.first_hint.get_or_insert(now);
     }
 
     /// The peer is back.
-    pub(super) fn not_hinted(&mut self) {
+    pub(super) fn back(&mut self, now: Instant) {
+        self.shown = now;
+        self.not_hinted();
+    }
+
+    fn not_hinted(&mut self) {
         self.hint = None;
         self.first_hint = None;
     }
@@ -65,7 +79,8 @@ impl Life {
             SessionState::Connecting | SessionState::Disconnected if self.was_connected => {
                 self.unhealthy.get_or_insert(now);
             }
-            SessionState::Connecting | SessionState::Disconnected | SessionState::Failed | SessionState::Closed => {}
+            SessionState::Failed => self.shown = now,
+            SessionState::Connecting | SessionState::Disconnected | SessionState::Closed => {}
         }
     }
 
@@ -101,8 +116,10 @@ impl Life {
         let (since, most) = match (state, self.unhealthy) {
             (SessionState::New | SessionState::Connecting, None) => (self.made, timings.connect_timeout),
             (SessionState::Connecting | SessionState::Disconnected, Some(unhealthy)) => (unhealthy, timings.watchdog),
+            // The last revival that was waited for could not be made, as the server is away.
+            (SessionState::Failed, _) => (self.shown, longest_revival(timings) + timings.failed_linger),
             (SessionState::New | SessionState::Disconnected, _)
-            | (SessionState::Connected | SessionState::Failed | SessionState::Closed, _) => return Ok(()),
+            | (SessionState::Connected | SessionState::Closed, _) => return Ok(()),
         };
         match now <= since + most {
             true => Ok(()),
@@ -124,4 +141,21 @@ impl Life {
             ago(self.operation)
         )
     }
+}
+
+/// The longest wait for a revival.
+fn longest_revival(timings: &Timings) -> Duration {
+    let longest = timings.revive_backoff.iter().max().copied().unwrap_or_default();
+    longest * (100 + timings.jitter) / 100 + timings.follow_after
+}
+
+#[test]
+fn a_failed_peer_is_overdue_after_the_longest_revival_and_the_linger() {
+    let (begun, timings) = (crate::tests::origin(), Timings::default());
+    let mut life = Life::new(begun);
+    life.state(SessionState::Failed, begun);
+    let at = |seconds| life.is_in_time(SessionState::Failed, &timings, begun + Duration::from_secs(seconds));
+    assert_eq!((at(81), at(82).is_err()), (Ok(()), true));
+    life.back(begun + Duration::from_secs(10));
+    assert_eq!(life.is_in_time(SessionState::Failed, &timings, begun + Duration::from_secs(91)), Ok(()));
 }

@@ -128,7 +128,8 @@ impl Seen {
                     None => self.stray_failure = Some(now),
                 }
             }
-            Input::Command(_) | Input::NetworkChanged => {}
+            Input::NetworkChanged => self.lives.values_mut().for_each(|life| life.network_changed(now)),
+            Input::Command(_) => {}
         }
     }
 
@@ -170,7 +171,7 @@ impl Seen {
     fn hint(&mut self, peer: PeerId, gone: bool, now: Instant) {
         match self.lives.get_mut(&peer) {
             Some(life) if gone => life.hinted(now),
-            Some(life) => life.not_hinted(),
+            Some(life) => life.back(now),
             None => {}
         }
     }

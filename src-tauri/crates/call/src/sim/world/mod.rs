@@ -20,7 +20,9 @@ use super::{
     engine::Pc,
     server::{Saying, Server, ToServer, Wire},
 };
-use crate::{Call, Dropped, EngineCommand, EngineEvent, Input, Output, SessionKey, SignalingInput, tests::origin};
+use crate::{
+    Call, Dropped, EngineCommand, EngineEvent, Input, Output, SessionKey, SignalingInput, Timings, tests::origin,
+};
 
 /// When connections look at their paths.
 const TICK: Duration = Duration::from_millis(50);
@@ -42,6 +44,8 @@ pub(super) struct World {
     pub(super) nodes: Vec<Node>,
     server: Server,
     pub(super) server_up: bool,
+    /// Of everybody who joins from now on.
+    pub(super) timings: Timings,
     pub(super) faults: Faults,
     pub(super) pcs: BTreeMap<PcId, Pc>,
     /// How long a packet takes between nodes, at most.
@@ -87,6 +91,10 @@ pub(super) struct Node {
     pub(super) run: u32,
     pub(super) wire: Wire,
     pub(super) online: bool,
+    /// Counts its networks: what is bound to an older one reaches nobody.
+    network: u64,
+    /// Its connection to the server is bound to an older one, which it has not noticed.
+    stranded: bool,
     key_is_wrong: bool,
     /// The person took a tile away.
     pub(super) dismissed: bool,
@@ -103,6 +111,7 @@ enum Happening {
     Deliver { to: PcId, label: &'static str, data: Bytes },
     Op { pc: PcId, command: EngineCommand },
     ChannelsClosed { pc: PcId },
+    Stranded { node: usize, number: u64 },
     Tick,
     ToServer { node: usize, number: u64, message: ToServer },
     ToClient { node: usize, number: u64, saying: Saying },
@@ -120,6 +129,8 @@ impl World {
             run: 0,
             wire: Wire::new(now),
             online: true,
+            network: 0,
+            stranded: false,
             key_is_wrong: false,
             dismissed: false,
             deadline: None,
@@ -137,6 +148,7 @@ impl World {
             nodes: (0..nodes).map(node).collect(),
             server: Server::default(),
             server_up: true,
+            timings: Timings::default(),
             faults: Faults::default(),
             pcs: BTreeMap::new(),
             latency,
@@ -221,8 +233,16 @@ impl World {
                     self.pc_says(pc, EngineEvent::ChannelClosed { label: label.to_owned() });
                 }
             }
+            Happening::Stranded { node, number } => {
+                if self.nodes[node].wire.number == number {
+                    self.abandon_wire(node);
+                }
+            }
             Happening::Tick => self.tick(),
             Happening::ToServer { node, number, message } => {
+                if self.nodes[node].stranded {
+                    return;
+                }
                 if self.server_up && self.nodes[node].wire.number == number && !self.is_lost(node, &message) {
                     let message = self.through_the_middle(message);
                     let said = self.server.receive(node, number, message);
@@ -231,7 +251,7 @@ impl World {
                 }
             }
             Happening::ToClient { node, number, saying } => {
-                if self.nodes[node].wire.number == number {
+                if self.nodes[node].wire.number == number && !self.nodes[node].stranded {
                     if let SignalingInput::Up { .. } = saying.input {
                         self.wire_is_up(node);
                     }
@@ -294,7 +314,7 @@ impl World {
             // Every connection has a certificate of its own, as far as bytes go.
             self.fresh += 1;
             let certificate = u8::try_from(self.fresh % 251).unwrap_or(0);
-            self.pcs.insert(id, Pc::new(certificate, self.now));
+            self.pcs.insert(id, Pc::new(certificate, &self.timings, self.nodes[id.0].network, self.now));
             return;
         }
         // One after another: what has to wait makes what follows wait too.

@@ -32,6 +32,9 @@ impl World {
                 self.pc_says(id, EngineEvent::Silent(silent));
             }
             if let Some(state) = state {
+                if state == SessionState::Failed {
+                    *self.checks.tally.entry("ice failed").or_default() += 1;
+                }
                 self.pc_says(id, EngineEvent::Connection(state));
             }
             if let Some(partner) = partner {
@@ -69,9 +72,21 @@ impl World {
         events.into_iter().for_each(|event| self.pc_says(id, event));
     }
 
+    /// What is bound to a network that is gone carries nothing.
     fn path(&self, id: PcId, partner: PcId) -> Path {
+        let there = self.is_there(id) && self.is_there(partner);
+        let Path { hears, heard } = self.way(id.0, partner.0);
+        Path { hears: hears && there, heard: heard && there }
+    }
+
+    fn way(&self, node: usize, other: usize) -> Path {
         let cut = &self.faults.cut;
-        Path { hears: !cut.contains(&(partner.0, id.0)), heard: !cut.contains(&(id.0, partner.0)) }
+        Path { hears: !cut.contains(&(other, node)), heard: !cut.contains(&(node, other)) }
+    }
+
+    /// Whether the sockets of a connection are in the network that its side is in.
+    fn is_there(&self, id: PcId) -> bool {
+        self.pcs.get(&id).is_some_and(|pc| pc.network == self.nodes[id.0].network)
     }
 
     /// Opens channels, and delivers what waits on them.
@@ -132,13 +147,13 @@ impl World {
                 return self.pc_says(id, EngineEvent::OpFailed { op, error: "bad luck".to_owned() });
             }
         }
-        let (now, mut fresh) = (self.now, self.fresh);
+        let (now, network, mut fresh) = (self.now, self.nodes[id.0].network, self.fresh);
         let Some(pc) = self.pcs.get_mut(&id) else { return };
         let mut next = || {
             fresh += 1;
             fresh
         };
-        let events = pc.carry_out(command, now, &mut next);
+        let events = pc.carry_out(command, network, now, &mut next);
         self.fresh = fresh;
         match (events, op) {
             (Ok(events), _) => events.into_iter().for_each(|event| self.pc_says(id, event)),
@@ -150,8 +165,13 @@ impl World {
 
     /// The path is taken to another network, if the other end answers there.
     fn roam(&mut self, id: PcId, op: u64) {
-        let path = self.partner(id).map(|partner| self.path(id, partner));
-        let reached = path == Some(Path { hears: true, heard: true }) && !self.dice(self.faults.roam_fails);
+        let partner = self.partner(id).filter(|partner| self.is_there(*partner));
+        let way = partner.map(|partner| self.way(id.0, partner.0));
+        let reached = way == Some(Path { hears: true, heard: true }) && !self.dice(self.faults.roam_fails);
+        let network = self.nodes[id.0].network;
+        if let Some(pc) = self.pcs.get_mut(&id) {
+            pc.follow(network, reached);
+        }
         self.pc_says(id, EngineEvent::Roamed { op, reached });
     }
 

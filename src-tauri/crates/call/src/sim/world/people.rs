@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use parlor_protocol::{
-    InstanceId,
+    InstanceId, SessionState,
     media::MediaState,
     signal::{Address, Member},
 };
@@ -11,8 +11,11 @@ use rand::RngExt;
 
 use super::{Faults, Happening, PcId, World};
 use crate::{
-    Call, CallConfig, Command, EngineEvent, Input, SignalingInput, Timings,
-    sim::server::{Saying, ToServer},
+    Call, CallConfig, Command, EngineEvent, Input, SignalingInput,
+    sim::{
+        engine::Pc,
+        server::{Saying, ToServer},
+    },
 };
 
 impl World {
@@ -30,7 +33,7 @@ impl World {
             name: self.label(node),
             hue: 0,
             media: MediaState { microphone: true, ..MediaState::default() },
-            timings: Timings::default(),
+            timings: self.timings,
             seed: self.rng.random(),
             start: self.start,
             wall_ms_at_start: 1_700_000_000_000,
@@ -72,6 +75,14 @@ impl World {
 
     pub(in crate::sim) fn command(&mut self, node: usize, command: Command) {
         self.input(node, Input::Command(command));
+    }
+
+    /// Presses the button at everybody's tile.
+    pub(in crate::sim) fn reconnect_all(&mut self, node: usize) {
+        for other in (0..self.nodes.len()).filter(|other| *other != node) {
+            let peer = self.peer(other);
+            self.command(node, Command::Reconnect(peer));
+        }
     }
 
     /// Takes the tile of another node away, if it is of no use.
@@ -135,6 +146,28 @@ impl World {
         } else {
             self.drop_wire(node);
         }
+    }
+
+    /// A machine is in another network: nothing that is bound to the old one reaches anybody, or is reached. `noticed`: when
+    /// it gives up its connection to the server, which it does at once where the address that it is bound to is gone.
+    pub(in crate::sim) fn move_away(&mut self, node: usize, noticed: Duration) {
+        self.note(Some(node), || "is in another network".to_owned());
+        self.nodes[node].network += 1;
+        if self.nodes[node].call.is_none() {
+            return;
+        }
+        let connecting = |pc: &Pc| pc.state != SessionState::Connected && !pc.channels;
+        if self.pcs.iter().any(|(id, pc)| id.0 == node && connecting(pc)) {
+            *self.checks.tally.entry("moved while connecting").or_default() += 1;
+        }
+        if noticed.is_zero() {
+            self.abandon_wire(node);
+        } else if self.nodes[node].wire.up {
+            self.nodes[node].stranded = true;
+            let number = self.nodes[node].wire.number;
+            self.at(noticed, Happening::Stranded { node, number });
+        }
+        self.input(node, Input::NetworkChanged);
     }
 
     /// The server stops, or starts anew.

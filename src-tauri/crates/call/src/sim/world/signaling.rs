@@ -27,6 +27,7 @@ impl World {
             return;
         }
         self.nodes[node].wire.number += 1;
+        self.nodes[node].stranded = false;
         if !self.server_up || !self.nodes[node].online {
             return self.wire_is_down(node);
         }
@@ -62,6 +63,15 @@ impl World {
         if self.nodes[node].call.is_some() {
             self.wire_is_down(node);
         }
+    }
+
+    /// A connection that is bound to a network that is gone is made anew. The server has not noticed either.
+    pub(super) fn abandon_wire(&mut self, node: usize) {
+        if std::mem::take(&mut self.nodes[node].wire.up) {
+            self.nodes[node].wire.number += 1;
+            self.wire_is_down(node);
+        }
+        self.reconnect(node);
     }
 
     pub(super) fn reconnect(&mut self, node: usize) {
