@@ -14,7 +14,7 @@ use super::check::Proof;
 /// address: sound alone comes every 20 ms.
 const SILENCE: Duration = Duration::from_millis(100);
 /// After such a pause the other side is asked whether it is still there.
-const DOUBT: Duration = Duration::from_millis(60);
+const DOUBT: Duration = Duration::from_millis(40);
 /// Datagrams before a path counts as steady: handshakes pause.
 const STEADY: u32 = 20;
 /// How often somebody at another address is asked.
