@@ -29,6 +29,7 @@ use crate::{
         text::{self, Setup},
     },
     late::{self, Late},
+    names::Names,
     options::IcePolicy,
     roam::Credentials,
     role::{kind, payload_type},
@@ -64,6 +65,7 @@ pub(crate) struct Negotiation {
     ended: bool,
     late: Late,
     keep: Keep,
+    names: Names,
     /// A restart's offer that was said and not set yet.
     staged: Option<RTCSessionDescription>,
     /// A restart's answer that was said and not set yet.
@@ -73,9 +75,16 @@ pub(crate) struct Negotiation {
 }
 
 impl Negotiation {
-    pub(crate) fn new(tracks: [Arc<TrackLocalStaticRTP>; 4], policy: IcePolicy, tcp: bool, keep: Keep) -> Self {
+    pub(crate) fn new(
+        tracks: [Arc<TrackLocalStaticRTP>; 4],
+        policy: IcePolicy,
+        tcp: bool,
+        keep: Keep,
+        names: Names,
+    ) -> Self {
         Self {
             keep,
+            names,
             staged: None,
             ahead: None,
             stale: false,
@@ -466,7 +475,8 @@ impl Negotiation {
         }
         self.late.agreed(Instant::now());
         for candidate in candidates {
-            self.add(pc, Candidate { candidate, mid: String::new(), ufrag: String::new() }).await;
+            let ufrag = self.remote_ufrag.clone();
+            self.add(pc, Candidate { candidate, mid: String::new(), ufrag }).await;
         }
         for candidate in std::mem::take(&mut self.held) {
             self.candidate(pc, candidate).await;
@@ -479,7 +489,7 @@ impl Negotiation {
             return tracing::debug!("a remote candidate is not wanted");
         }
         // The stack would count one twice that a description says again.
-        if !self.admitted.insert(sdp::place(line)) {
+        if !self.admitted.insert(sdp::place(line)) || self.names.ask(&candidate) {
             return;
         }
         let init = RTCIceCandidateInit {

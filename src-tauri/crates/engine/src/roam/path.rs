@@ -19,6 +19,10 @@ const DOUBT: Duration = Duration::from_millis(40);
 const STEADY: u32 = 20;
 /// How often somebody at another address is asked.
 const ASK_EVERY: Duration = Duration::from_millis(40);
+/// How often at most, for one check that came from there: its sender may be made up, and whoever is there knows nothing.
+const ASKS: u32 = 10;
+/// How long such a check counts, and the answer to ours: whoever is there goes on to check.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The path of one socket.
 #[derive(Debug, Default)]
@@ -42,7 +46,10 @@ struct Rival {
     /// The number of the move that it told of.
     moved: Option<u64>,
     asked: Option<Instant>,
+    asks: u32,
     answered: bool,
+    /// When it came up, or answered.
+    since: Instant,
 }
 
 impl Path {
@@ -91,31 +98,37 @@ impl Path {
             self.note(now);
             return remote;
         }
+        self.expire(now);
         let moved = proof.moved.filter(|number| *number > self.told);
         match &mut self.rival {
             Some(rival) if rival.from == from => rival.moved = rival.moved.max(moved),
             // Who told of no move does not take the place of who did.
             Some(rival) if rival.moved.is_some() && moved.is_none() => {}
-            Some(_) | None => self.rival = Some(Rival { from, moved, asked: None, answered: false }),
+            Some(_) | None => {
+                self.rival = Some(Rival { from, moved, asked: None, asks: 0, answered: false, since: now });
+            }
         }
         self.follow(from, remote, now)
     }
 
     /// A check of ours was answered from there. Gives the address that the stack knows it by.
     pub(super) fn answered(&mut self, from: SocketAddr, now: Instant) -> SocketAddr {
-        if let Some(rival) = self.rival.as_mut().filter(|rival| rival.from == from) {
-            rival.answered = true;
+        self.expire(now);
+        if let Some(rival) = self.rival.as_mut().filter(|rival| rival.from == from && !rival.answered) {
+            (rival.answered, rival.since) = (true, now);
         }
         self.heard(from, now)
     }
 
     /// Whom to ask now whether it is there.
     pub(super) fn ask(&mut self, now: Instant) -> Option<SocketAddr> {
-        let rival = self.rival.as_mut().filter(|rival| !rival.answered)?;
+        self.expire(now);
+        let rival = self.rival.as_mut().filter(|rival| !rival.answered && rival.asks < ASKS)?;
         if rival.asked.is_some_and(|asked| now.saturating_duration_since(asked) < ASK_EVERY) {
             return None;
         }
         rival.asked = Some(now);
+        rival.asks += 1;
         Some(rival.from)
     }
 
@@ -128,8 +141,14 @@ impl Path {
         self.count >= STEADY && self.heard.is_some_and(|heard| now.saturating_duration_since(heard) >= time)
     }
 
+    /// Forgets a rival that was heard of too long ago.
+    fn expire(&mut self, now: Instant) {
+        self.rival.take_if(|rival| now.saturating_duration_since(rival.since) >= FRESH);
+    }
+
     /// Takes the rival for the other side, if that is due.
     fn follow(&mut self, from: SocketAddr, remote: SocketAddr, now: Instant) -> SocketAddr {
+        self.expire(now);
         let silent = self.pauses(SILENCE, now);
         let Some(rival) = self.rival.filter(|rival| rival.from == from && rival.answered) else { return from };
         if rival.moved.is_none() && !silent {
@@ -236,6 +255,52 @@ mod tests {
         path.proven(at(THERE), proof(None), now + ms(10));
         assert_eq!(path.ask(now + ms(10)), None);
         assert_eq!(path.ask(now + ASK_EVERY), Some(at(THERE)));
+    }
+
+    #[test]
+    fn who_never_answers_is_not_asked_for_ever_and_stands_in_nobodys_way() {
+        let (mut path, now) = steady();
+        path.proven(at(THERE), proof(Some(1)), now);
+        let asked = (0..1000).filter(|n| path.ask(now + ms(20) * *n).is_some()).count();
+        assert_eq!(asked, usize::try_from(ASKS).unwrap());
+
+        let (mut path, now) = steady();
+        let mapped = at("192.0.2.3:3");
+        path.proven(at(THERE), proof(Some(1)), now);
+        path.ask(now);
+        let later = now + FRESH;
+        path.proven(mapped, proof(None), later);
+        assert_eq!(path.ask(later), Some(mapped));
+        assert_eq!(path.answered(mapped, later + ms(40)), at(HERE));
+        assert_eq!(path.place(at(HERE)), mapped);
+    }
+
+    #[test]
+    fn a_slow_answer_counts_where_checks_go_on() {
+        let (mut path, now) = steady();
+        for n in 0..8 {
+            path.proven(at(THERE), proof(None), now + ms(200) * n);
+            path.ask(now + ms(200) * n);
+        }
+        assert_eq!(path.answered(at(THERE), now + ms(1500)), at(HERE));
+        assert_eq!(path.place(at(HERE)), at(THERE));
+    }
+
+    #[test]
+    fn who_proved_itself_long_ago_has_to_do_so_again() {
+        let (mut path, mut now) = steady();
+        path.proven(at(THERE), proof(None), now);
+        path.answered(at(THERE), now);
+        for _ in 0..60 {
+            now += ms(20);
+            path.heard(at(HERE), now);
+        }
+        now += SILENCE;
+        assert_eq!(path.heard(at(THERE), now), at(THERE));
+        assert_eq!(path.place(at(HERE)), at(HERE));
+        path.proven(at(THERE), proof(None), now);
+        assert_eq!(path.ask(now), Some(at(THERE)));
+        assert_eq!(path.answered(at(THERE), now), at(HERE));
     }
 
     #[test]
