@@ -193,6 +193,9 @@ impl Roam {
         if let Some(credentials) = credentials {
             self.say(credentials.local.clone());
         }
+        for socket in lock(&self.0.sockets).iter().filter_map(Weak::upgrade) {
+            socket.begin();
+        }
         lock(&self.0.keys.pulse).begin();
         self.0.keys.silent.send_if_modified(std::mem::take);
     }

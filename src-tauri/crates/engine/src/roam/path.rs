@@ -31,6 +31,8 @@ pub(super) struct Path {
     remote: Option<SocketAddr>,
     /// Where that is now, since it moved.
     moved_to: Option<SocketAddr>,
+    /// The generation that this was selected in is over, and the next has selected nothing yet.
+    over: bool,
     heard: Option<Instant>,
     count: u32,
     /// The other side's newest move.
@@ -53,8 +55,16 @@ struct Rival {
 }
 
 impl Path {
+    /// Another ICE generation begins, whose candidates are where they say. On a socket that is kept for it the other side may
+    /// come from another address, and must not be taken for one that moved: the stack would hear of an address that it does
+    /// not know any more.
+    pub(super) fn begin(&mut self) {
+        (self.moved_to, self.rival, self.over) = (None, None, self.remote.is_some());
+    }
+
     /// The stack sends media there: that is the selected pair.
     pub(super) fn select(&mut self, to: SocketAddr, now: Instant) {
+        self.over = false;
         if self.remote != Some(to) {
             *self = Self { remote: Some(to), heard: Some(now), ..Self::default() };
         }
@@ -97,6 +107,9 @@ impl Path {
         if self.is_there(from) {
             self.note(now);
             return remote;
+        }
+        if self.over {
+            return from;
         }
         self.expire(now);
         let moved = proof.moved.filter(|number| *number > self.told);
@@ -208,6 +221,26 @@ mod tests {
         assert_eq!(path.place(at(HERE)), at(THERE));
         assert_eq!(path.heard(at(THERE), now), at(HERE));
         assert_eq!(path.ask(now + ms(500)), None);
+    }
+
+    #[test]
+    fn in_another_generation_everybody_is_where_they_come_from() {
+        let (mut path, now) = steady();
+        path.proven(at(THERE), proof(Some(1)), now);
+        path.answered(at(THERE), now);
+        assert_eq!(path.place(at(HERE)), at(THERE));
+        path.begin();
+        assert_eq!(path.place(at(HERE)), at(HERE));
+        let later = now + SILENCE;
+        assert_eq!(path.proven(at(THERE), proof(None), later), at(THERE));
+        assert_eq!(path.ask(later), None);
+        assert_eq!(path.answered(at(THERE), later), at(THERE));
+        assert_eq!(path.heard(at(HERE), later), at(HERE));
+        // Until it has chosen.
+        path.select(at(HERE), later);
+        path.proven(at(THERE), proof(Some(2)), later);
+        assert_eq!(path.ask(later), Some(at(THERE)));
+        assert_eq!(path.answered(at(THERE), later), at(HERE));
     }
 
     #[test]

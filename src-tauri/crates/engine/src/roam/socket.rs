@@ -112,6 +112,11 @@ impl Socket {
         Self { inner, keys, state: Mutex::default(), answered: watch::Sender::new(0) }
     }
 
+    /// Another ICE generation begins.
+    pub(super) fn begin(&self) {
+        self.state().path.begin();
+    }
+
     /// When media was last sent by it, or anything through a TURN server.
     pub(super) fn used_at(&self) -> Option<Instant> {
         let state = self.state();
