@@ -191,6 +191,7 @@ impl Negotiation {
         };
         if let Err(error) = set.await {
             self.keep.end();
+            self.keep.release();
             self.rollback(pc).await?;
             return Err(error);
         }
@@ -394,7 +395,10 @@ impl Negotiation {
         if self.staged.take().is_some() {
             self.keep.begin();
             let set = keep::as_if_older(DIRECT_WAIT, self.set_local(pc, offer, DescriptionKind::Offer)).await;
-            set.inspect_err(|_| self.keep.end())?;
+            set.inspect_err(|_| {
+                self.keep.end();
+                self.keep.release();
+            })?;
         }
         pc.set_remote_description(parsed.description.clone()).await?;
         self.remote = self.assign(&description.tracks, &parsed.lines);

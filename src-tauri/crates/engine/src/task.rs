@@ -164,7 +164,7 @@ impl Task {
         };
         let names = Names::new(inbox.clone(), &options);
         let negotiation = Negotiation::new(pump.tracks(), options.ice_policy, options.ice_tcp, keep.clone(), names);
-        let pump = tokio::spawn(pump.run());
+        let pump = tokio::spawn(pump.run(keep.paused()));
         let mut live = Live {
             id,
             pc,

@@ -26,7 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use webrtc::{
     peer_connection::RTCSessionDescription,
     runtime::{AsyncUdpSocket, JoinHandle, Runtime},
@@ -48,8 +48,10 @@ pub(crate) struct Keep(Arc<State>);
 struct State {
     inner: Arc<dyn Runtime>,
     heard: Heard,
-    /// Media waits for the stack to have a pair again.
+    /// Media that comes waits for the stack to have a pair again.
     holds: AtomicBool,
+    /// Media that is to go waits for the same.
+    paused: watch::Sender<bool>,
     sockets: Mutex<Sockets>,
 }
 
@@ -94,6 +96,7 @@ impl Keep {
             inner,
             heard: Heard::default(),
             holds: AtomicBool::new(false),
+            paused: watch::Sender::new(false),
             sockets: Mutex::default(),
         }))
     }
@@ -124,6 +127,7 @@ impl Keep {
         sockets.begun = Some(Instant::now());
         sockets.rebound = false;
         self.0.holds.store(true, Relaxed);
+        self.0.paused.send_replace(true);
         let kept = sockets.known.values().filter_map(Weak::upgrade);
         sockets.kept = Some(kept.map(|socket| (socket.real, socket)).collect());
     }
@@ -136,8 +140,14 @@ impl Keep {
         sockets.wake();
     }
 
+    /// Whether media that is to go has to wait: the stack, which has no pair, would lose it.
+    pub(crate) fn paused(&self) -> watch::Receiver<bool> {
+        self.0.paused.subscribe()
+    }
+
     /// The stack has a pair again, or does not get one soon: it gets the media that was held back.
     pub(crate) fn release(&self) {
+        self.0.paused.send_replace(false);
         if self.0.holds.swap(false, Relaxed) {
             lock(&self.0.sockets).wake();
         }

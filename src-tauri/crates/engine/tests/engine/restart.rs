@@ -1,6 +1,9 @@
 //! ICE restarts under a call whose path works.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use parlor_engine::{SessionCommand, SessionEvent, SessionOptions, netem::Impairment};
 use parlor_protocol::{
@@ -41,6 +44,14 @@ fn pauses(pair: &Pair, since: [usize; 2]) -> [Duration; 2] {
     [longest(&pair.a, since[0]), longest(&pair.b, since[1])]
 }
 
+/// How much of the other's voice never came since a side had got so many packets.
+fn lost(side: &Side, since: usize) -> usize {
+    let numbers: Vec<u16> = side.packets[since - 1..].iter().map(|(_, packet)| packet.sequence).collect();
+    let first = numbers[0];
+    let from_first: BTreeSet<u16> = numbers.iter().map(|number| number.wrapping_sub(first)).collect();
+    from_first.last().map_or(0, |last| usize::from(*last) + 1 - from_first.len())
+}
+
 /// Neither side waited longer than a restart may take on a busy machine.
 fn assert_undisturbed(pair: &Pair, since: [usize; 2]) {
     let pauses = pauses(pair, since);
@@ -60,6 +71,7 @@ async fn a_path_that_works_is_kept_until_the_next_one_does() {
     let mut talk = Talk::begin().await;
     // The other side has no other way to learn of addresses than the descriptions.
     talk.pair.trickle = false;
+    let begun = heard(&talk.pair);
     let mut gaps = Vec::new();
     for who in [Who::A, Who::B, Who::A, Who::B, Who::A, Who::B] {
         talk.pair.a.seen.clear();
@@ -71,7 +83,10 @@ async fn a_path_that_works_is_kept_until_the_next_one_does() {
         gaps.extend(pauses(&talk.pair, since));
     }
     gaps.sort();
-    println!("pauses beside those between packets: {gaps:?}");
+    let lost = [lost(&talk.pair.a, begun[0]), lost(&talk.pair.b, begun[1])];
+    println!("pauses beside those between packets: {gaps:?}, lost: {lost:?}");
+    // What was on its way into the stack as it dropped the path.
+    assert!(lost.iter().all(|lost| *lost <= gaps.len() / 2), "{lost:?}");
     // Of all but one in ten.
     let tail = gaps[gaps.len() - 1 - gaps.len() / 10];
     assert!(gaps[gaps.len() / 2] < GAP && tail < TAIL && gaps.iter().all(|gap| *gap < BUSY), "{gaps:?}");
