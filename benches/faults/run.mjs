@@ -81,14 +81,15 @@ async function gap(scenario, call, watch, turn, context) {
   const start = Date.now();
   // The fault may last; what it does is watched all the while.
   const fault = ofRig('the fault', () => scenario.fault(context));
-  const seconds = setTimeout(() => turn.over(), EXACT_MS);
+  const seconds = setTimeout(() => scenario.whole || turn.over(), EXACT_MS);
   const { heals = 0, serverGone = 0 } = scenario;
   let left = false;
   const back = serverGone > 0 ? sleep(serverGone - BEFORE_MS).then(() => left || call.startServer()) : undefined;
   back?.catch(() => {}); // Told when it is waited for.
   const [longest] = await Promise.all([watch.well(LIMIT_MS + Math.max(heals, serverGone), heals), fault]);
   clearTimeout(seconds);
-  turn.over();
+  if (!scenario.whole) turn.over();
+  const { sound } = watch;
   left = scenario.withServer !== undefined && !context.stays;
   // Nothing is left to watch where it took them even longer to see and hear again.
   const rest = serverGone > 0 && !left ? start + serverGone - BEFORE_MS + AFTER_MS - Date.now() : 0;
@@ -96,7 +97,7 @@ async function gap(scenario, call, watch, turn, context) {
   // Where nothing else happens, all of it is the time without the server.
   const ms = scenario.withServer === undefined ? Math.max(longest, after ?? 0) : longest;
   const count = (await freezes()).reduce((sum, now, side) => sum + Math.max(0, now - before[side]), 0);
-  return { ms, after, freezes: count, sound: watch.sound, ...difference(await said(call), saidBefore) };
+  return { ms, after, freezes: count, sound, ...difference(await said(call), saidBefore) };
 }
 
 /** How often a tile was said to be frozen, and a session to be anything but connected; a page says no such thing. */

@@ -7,6 +7,7 @@
 //   left    from the goodbye until the other side knows of it
 //   join    from joining to the first picture, the worse of both sides
 // `exact` ones are measured to the millisecond: few others run beside them, and nobody begins a call meanwhile.
+// `whole`: so is all the time without a server, not the time until both see and hear again.
 // `joining` is done beside the beginning of a call, counted from there.
 // `heals` is when the network, or whoever was stopped, is well again, in ms after the fault. Only a goes through faults.
 
@@ -88,7 +89,7 @@ const symmetric = { natA: 'symmetric', natB: 'symmetric', turn: 'udp' };
 
 export const scenarios = [
   ...networks,
-  { name: 'server', title: 'server killed for 60 s', measure: 'gap', exact: true, serverGone: MINUTE_MS, fault: () => {}, bars: { worst: 500, frozen: 0, calm: true } },
+  { name: 'server', title: 'server killed for 60 s', measure: 'gap', exact: true, whole: true, serverGone: MINUTE_MS, fault: () => {}, bars: { worst: 500, frozen: 0, calm: true } },
   ...networks.map(withoutServer),
   { name: 'killed', title: 'peer killed, server says so', measure: 'lost', bars: { worst: 10_000 }, fault: ({ a }) => a.kill() },
   {
