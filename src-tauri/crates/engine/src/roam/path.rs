@@ -23,6 +23,8 @@ const ASK_EVERY: Duration = Duration::from_millis(40);
 const ASKS: u32 = 10;
 /// How long such a check counts, and the answer to ours: whoever is there goes on to check.
 const FRESH: Duration = Duration::from_secs(1);
+/// Addresses of one other side that are remembered.
+const MAX_SOURCES: usize = 8;
 
 /// The path of one socket.
 #[derive(Debug, Default)]
@@ -38,6 +40,9 @@ pub(super) struct Path {
     /// The other side's newest move.
     told: u64,
     rival: Option<Rival>,
+    /// Where else checks of this generation came from. A side may send by another pair than the one that it is sent to by
+    /// (RFC 8445 §12.1): Chromium does, for as long as it likes.
+    sources: Vec<SocketAddr>,
 }
 
 /// Somebody at another address who seems to be the other side. A check can be a recording: only an answer to one of ours,
@@ -60,13 +65,15 @@ impl Path {
     /// not know any more.
     pub(super) fn begin(&mut self) {
         (self.moved_to, self.rival, self.over) = (None, None, self.remote.is_some());
+        self.sources.clear();
     }
 
     /// The stack sends media there: that is the selected pair.
     pub(super) fn select(&mut self, to: SocketAddr, now: Instant) {
         self.over = false;
         if self.remote != Some(to) {
-            *self = Self { remote: Some(to), heard: Some(now), ..Self::default() };
+            let sources = std::mem::take(&mut self.sources);
+            *self = Self { remote: Some(to), heard: Some(now), sources, ..Self::default() };
         }
     }
 
@@ -90,6 +97,12 @@ impl Path {
         self.remote.is_some_and(|remote| self.place(remote) == from)
     }
 
+    /// Whether the other side sends from there, as far as checks tell: one can be a recording, so that nothing may be sent
+    /// there for it.
+    pub(super) fn comes_from(&self, from: SocketAddr) -> bool {
+        self.is_there(from) || self.sources.contains(&from)
+    }
+
     /// Something came that proves nothing. Gives the address that the stack knows its sender by.
     pub(super) fn heard(&mut self, from: SocketAddr, now: Instant) -> SocketAddr {
         let Some(remote) = self.remote else { return from };
@@ -103,6 +116,7 @@ impl Path {
     /// A check came whose sender is the other side, or somebody who recorded it. Gives the address that the stack knows it
     /// by.
     pub(super) fn proven(&mut self, from: SocketAddr, proof: Proof, now: Instant) -> SocketAddr {
+        self.remember(from);
         let Some(remote) = self.remote else { return from };
         if self.is_there(from) {
             self.note(now);
@@ -174,6 +188,16 @@ impl Path {
         remote
     }
 
+    fn remember(&mut self, from: SocketAddr) {
+        if self.sources.contains(&from) {
+            return;
+        }
+        if self.sources.len() == MAX_SOURCES {
+            self.sources.remove(0);
+        }
+        self.sources.push(from);
+    }
+
     fn note(&mut self, now: Instant) {
         self.heard = Some(now);
         self.count = self.count.saturating_add(1);
@@ -241,6 +265,22 @@ mod tests {
         path.proven(at(THERE), proof(Some(2)), later);
         assert_eq!(path.ask(later), Some(at(THERE)));
         assert_eq!(path.answered(at(THERE), later), at(HERE));
+    }
+
+    #[test]
+    fn who_checked_in_this_generation_may_send_from_there() {
+        let (mut path, now) = steady();
+        assert!(path.comes_from(at(HERE)) && !path.comes_from(at(THERE)));
+        path.proven(at(THERE), proof(None), now);
+        assert!(path.comes_from(at(THERE)) && !path.is_there(at(THERE)));
+        path.select(at("192.0.2.3:3"), now);
+        assert!(path.comes_from(at(THERE)));
+        for n in 0..100 {
+            path.proven(at(&format!("192.0.2.4:{}", 1000 + n)), proof(None), now);
+        }
+        assert!(path.comes_from(at("192.0.2.4:1099")) && !path.comes_from(at(THERE)));
+        path.begin();
+        assert!(!path.comes_from(at("192.0.2.4:1099")));
     }
 
     #[test]

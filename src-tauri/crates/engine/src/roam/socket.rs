@@ -257,7 +257,7 @@ impl Socket {
                 if let Some(relay) = state.relay.as_mut().filter(|relay| relayed && relay.server == from) {
                     relay.heard = Some(now);
                 }
-                if state.path.is_there(from) || (state.relayed && relayed) {
+                if state.path.comes_from(from) || (state.relayed && relayed) {
                     self.keys.heard(now);
                 }
                 Some(known)

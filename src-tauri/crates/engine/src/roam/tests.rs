@@ -118,6 +118,11 @@ fn media() -> Vec<u8> {
     vec![22; 32]
 }
 
+/// Sound.
+fn rtp() -> Vec<u8> {
+    [&[0x80, 111][..], &[0; 30]].concat()
+}
+
 fn send(socket: &Socket, contents: &[u8], waker: &Waker) -> Poll<io::Result<usize>> {
     let destination = THERE.parse().unwrap();
     let transmit = Transmit { destination, ecn: None, contents, segment_size: None, src_ip: None };
@@ -250,6 +255,31 @@ async fn the_other_side_is_sought_where_it_is_now() {
     fake.comes(ELSEWHERE, &[&answer.raw]);
     assert_eq!(received(&socket), None);
     assert_eq!(socket.place(), ELSEWHERE.parse().ok());
+}
+
+/// Whether the session falls silent while media goes there and comes from elsewhere.
+async fn falls_silent(with: impl FnOnce(&Roam, &Fake)) -> bool {
+    let (roam, fake, socket) = session();
+    for _ in 0..60 {
+        fake.comes(THERE, &[&media()]);
+    }
+    with(&roam, &fake);
+    while received(&socket).is_some() {}
+    let end = std::time::Instant::now() + Duration::from_millis(1300);
+    while std::time::Instant::now() < end {
+        assert!(send(&socket, &rtp(), Waker::noop()).is_ready());
+        fake.comes("127.0.0.1:6000", &[&rtp()]);
+        while received(&socket).is_some() {}
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let silent = *roam.silent().borrow();
+    silent
+}
+
+#[tokio::test]
+async fn the_other_side_may_send_by_another_pair() {
+    assert!(!falls_silent(|roam, fake| fake.comes("127.0.0.1:6000", &[&proven(roam, "ours", None)])).await);
+    assert!(falls_silent(|_, _| {}).await);
 }
 
 #[tokio::test]
