@@ -32,8 +32,8 @@ use crate::{
     names::Names,
     options::IcePolicy,
     roam::Credentials,
-    role::{kind, payload_type},
-    sdp::{self, Line, Parsed},
+    role::{self, payload_type},
+    sdp::{self, Parsed},
 };
 
 /// Candidates kept for a description that has not come; the oldest go first.
@@ -351,7 +351,7 @@ impl Negotiation {
             return Err(EngineError::Description("an offer of our own is out".to_owned()));
         }
         self.flush(pc).await?;
-        let roles = self.assign(&description.tracks, &parsed.lines);
+        let roles = role::assign(&description.tracks, &self.local, &parsed.lines);
         // The stack gives each new m-line the first free transceiver of its kind: they must come in the lines' order. One
         // that no line takes would be offered for ever.
         for role in parsed.lines.iter().filter(|line| line.receives).filter_map(|line| roles.get(&line.mid)) {
@@ -401,31 +401,8 @@ impl Negotiation {
             })?;
         }
         pc.set_remote_description(parsed.description.clone()).await?;
-        self.remote = self.assign(&description.tracks, &parsed.lines);
+        self.remote = role::assign(&description.tracks, &self.local, &parsed.lines);
         Ok(())
-    }
-
-    /// What each m-line carries: as named, as known from before, or by kind and order.
-    fn assign(&self, named: &BTreeMap<String, TrackRole>, lines: &[Line]) -> BTreeMap<String, TrackRole> {
-        let mut roles = BTreeMap::new();
-        let mut free: Vec<TrackRole> = TrackRole::ALL.to_vec();
-        for known in [named, &self.local] {
-            for line in lines.iter().filter(|line| !known.is_empty() && known.contains_key(&line.mid)) {
-                let role = known[&line.mid];
-                if !roles.contains_key(&line.mid) && kind(role) == line.kind && free.contains(&role) {
-                    free.retain(|other| *other != role);
-                    roles.insert(line.mid.clone(), role);
-                }
-            }
-        }
-        for line in lines {
-            if !roles.contains_key(&line.mid)
-                && let Some(at) = free.iter().position(|role| kind(*role) == line.kind)
-            {
-                roles.insert(line.mid.clone(), free.remove(at));
-            }
-        }
-        roles
     }
 
     async fn set_local(

@@ -272,8 +272,7 @@ async fn falls_silent(with: impl FnOnce(&Roam, &Fake)) -> bool {
         while received(&socket).is_some() {}
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let silent = *roam.silent().borrow();
-    silent
+    *roam.silent().borrow()
 }
 
 #[tokio::test]
