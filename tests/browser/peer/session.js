@@ -4,6 +4,8 @@ import { Negotiator, ufragOf } from './negotiator.js';
 import { Verification, fingerprint } from './verification.js';
 
 const PING_MS = 500;
+/** When to look again whether the page has heard that a description is set. */
+const LOOK_MS = 20;
 /** How old a pong may be for `ctrl` to count as a working path. */
 const FRESH_MS = 1000;
 /** When to ask for the next ICE restart while the path is silent; the last one repeats. */
@@ -186,7 +188,10 @@ export class Session {
 
   #verify() {
     const { me, room } = this.#who;
-    const [ours, theirs] = [this.pc.localDescription, this.pc.remoteDescription].map((description) => fingerprint(description?.sdp ?? ''));
+    const descriptions = [this.pc.localDescription, this.pc.remoteDescription];
+    // The channel may open while the page has not heard yet that its answer was set. Whoever hears our commitment says theirs again.
+    if (descriptions.includes(null)) return this.#after(LOOK_MS, () => this.#verify());
+    const [ours, theirs] = descriptions.map(({ sdp }) => fingerprint(sdp));
     if (ours === null || theirs === null) return;
     this.#verification = new Verification({
       room,
