@@ -74,6 +74,10 @@ class ChromiumSide extends Side {
     return this.page.evaluate(() => globalThis.bench.pair());
   }
 
+  restart() {
+    return this.page.evaluate(() => globalThis.bench.restart());
+  }
+
   leave() {
     return this.page.evaluate(() => globalThis.bench.leave());
   }

@@ -72,9 +72,10 @@ function makes(product, { bars }, n) {
 /** Those whose milliseconds count first, while few others run; then round after round, so that whatever there is is of all. */
 function plan() {
   const jobs = [];
-  for (const exact of [true, false]) {
+  const groupOf = ({ exact, whole }) => (whole ? 'whole' : exact ? 'exact' : 'other');
+  for (const group of ['whole', 'exact', 'other']) {
     for (let n = 0; n < runs; n++) {
-      for (const scenario of chosen.filter((scenario) => Boolean(scenario.exact) === exact)) {
+      for (const scenario of chosen.filter((scenario) => groupOf(scenario) === group)) {
         for (const kind of kinds.filter(({ product }) => makes(product, scenario, n))) jobs.push({ scenario, kind, product: kind.product, seconds: seconds(scenario) });
       }
     }

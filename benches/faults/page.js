@@ -96,7 +96,7 @@ bench.start = async ({ relay, offers, iceServers, relayOnly }) => {
   const video = document.querySelector('video');
   const pauses = { video: new Pause(), audio: new Pause() };
   let started = false;
-  const restart = () => (offers ? pc.restartIce() : signaling.say({ restart: true }));
+  const restart = (bench.restart = () => (offers ? pc.restartIce() : signaling.say({ restart: true })));
 
   const signaling = new Signaling(relay, hear, () => {
     if (pc.signalingState === 'have-local-offer') signaling.say({ description: pc.localDescription });

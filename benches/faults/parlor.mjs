@@ -42,6 +42,12 @@ class ParlorSide extends Side {
     return this.log.findLast(({ event, sessions }) => event === 'stats' && sessions[0]?.pair)?.sessions[0].pair;
   }
 
+  /** As who presses "Reconnect now". */
+  restart() {
+    const { peer } = this.log.findLast(({ event }) => event === 'peer-connect');
+    this.child.stdin.write(`${JSON.stringify({ cmd: 'reconnect', peer })}\n`);
+  }
+
   leave() {
     this.child.stdin.write('{"cmd":"leave"}\n');
   }

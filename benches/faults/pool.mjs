@@ -29,11 +29,13 @@ class Turn {
   exact = 'ahead';
   #changed;
   #quiet;
+  #full;
 
-  constructor(job, changed, quiet) {
+  constructor(job, { changed, quiet, full }) {
     this.job = job;
     this.#changed = changed;
     this.#quiet = quiet;
+    this.#full = full;
     if (!job.scenario.exact) this.exact = 'over';
   }
 
@@ -43,9 +45,13 @@ class Turn {
     this.#changed();
   }
 
-  /** Before the fault: waits until nobody makes a call, which costs most. Nobody begins to before `over`. */
+  /**
+   * Before the fault: waits until nobody makes a call, which costs most. Nobody begins to before `over`. Those that last long are
+   * let begin until the machine is full, and go through it together.
+   */
   async ready() {
     if (this.exact !== 'ahead') return;
+    if (this.job.scenario.whole) await this.#full();
     this.exact = 'now';
     await this.#quiet();
   }
@@ -81,7 +87,11 @@ export class Pool {
     while (this.#waiting.length > 0 || running.size > 0) {
       while (this.#waiting.length > 0 && this.#fits(this.#waiting[0])) {
         const job = this.#waiting.shift();
-        const turn = new Turn(job, () => this.#changed(), () => this.#until(() => !this.#some('beginning')));
+        const turn = new Turn(job, {
+          changed: () => this.#changed(),
+          quiet: () => this.#until(() => !this.#some('beginning')),
+          full: () => this.#until(() => !this.#some('beginning') && !(this.#waiting.length > 0 && this.#fits(this.#waiting[0]))),
+        });
         this.#turns.add(turn);
         const task = this.#perform(job, turn, perform, tell).finally(() => {
           running.delete(task);

@@ -22,8 +22,10 @@ export function judge({ bars, Parlor, Chromium }, other) {
   const verdicts = [{ bar: 'comes back', held: ours.every(Number.isFinite) }];
   if (bars.p95 !== undefined) verdicts.push({ bar: `p95 ≤ ${bars.p95} ms`, held: p95(ours) <= bars.p95 });
   if (bars.worst !== undefined) verdicts.push({ bar: `always ≤ ${bars.worst} ms`, held: Math.max(...ours) <= bars.worst });
-  if (bars.ratio !== undefined && theirs.length > 0) verdicts.push({ bar: `median ≤ ${bars.ratio} × Chromium`, held: median(ours) <= bars.ratio * median(theirs) });
+  if (bars.ratio !== undefined && theirs.length > 0) verdicts.push({ bar: `median ≤ ${bars.ratio} × Chromium`, held: Number.isFinite(median(theirs)) && median(ours) <= bars.ratio * median(theirs) });
   if (bars.frozen !== undefined) verdicts.push({ bar: 'nothing frozen', held: Parlor.every(({ frozen, freezes }) => frozen === 0 && freezes === 0) });
+  if (bars.calm) verdicts.push({ bar: 'no session troubled', held: Parlor.every(({ troubled }) => troubled === 0) });
+  if (bars.sound !== undefined) verdicts.push({ bar: `p95 of sound ≤ ${bars.sound} ms`, held: p95(Parlor.map(({ sound }) => sound)) <= bars.sound });
   if (bars.unfrozen) verdicts.push({ bar: 'no tile frozen', held: Parlor.every(({ frozen }) => frozen === 0) });
   if (bars.like !== undefined && other?.Parlor.length > 0) {
     const limit = bars.like * median(times(other.Parlor)) + bars.more;

@@ -23,7 +23,7 @@ const AFTER_MS = 5000;
 /**
  * Makes a call, brings the fault about and gives what was measured, in ms; `Infinity` where it never came.
  * @param turn  this run's place among others
- * @returns {Promise<{ms: number, pair?: string, frozen?: number, freezes?: number, after?: number}>}
+ * @returns {Promise<{ms: number, pair?: string, frozen?: number, troubled?: number, freezes?: number, sound?: number, after?: number}>}
  */
 export async function run(scenario, kind, turn, { film, scratch, story }) {
   const world = await ofRig('the network', () => World.start({ natA: scenario.natA, natB: scenario.natB }));
@@ -72,7 +72,8 @@ async function tell(call, watch, say) {
 async function gap(scenario, call, watch, turn, context) {
   const freezes = () => Promise.all(call.sides.map((side) => side.freezes()));
   const before = await freezes();
-  const frozenBefore = await frozen(call);
+  const saidBefore = await said(call);
+  watch.sound = 0;
   if (scenario.serverGone) {
     await call.killServer();
     await sleep(BEFORE_MS);
@@ -80,14 +81,15 @@ async function gap(scenario, call, watch, turn, context) {
   const start = Date.now();
   // The fault may last; what it does is watched all the while.
   const fault = ofRig('the fault', () => scenario.fault(context));
-  const seconds = setTimeout(() => turn.over(), EXACT_MS);
+  const seconds = setTimeout(() => scenario.whole || turn.over(), EXACT_MS);
   const { heals = 0, serverGone = 0 } = scenario;
   let left = false;
   const back = serverGone > 0 ? sleep(serverGone - BEFORE_MS).then(() => left || call.startServer()) : undefined;
   back?.catch(() => {}); // Told when it is waited for.
   const [longest] = await Promise.all([watch.well(LIMIT_MS + Math.max(heals, serverGone), heals), fault]);
   clearTimeout(seconds);
-  turn.over();
+  if (!scenario.whole) turn.over();
+  const { sound } = watch;
   left = scenario.withServer !== undefined && !context.stays;
   // Nothing is left to watch where it took them even longer to see and hear again.
   const rest = serverGone > 0 && !left ? start + serverGone - BEFORE_MS + AFTER_MS - Date.now() : 0;
@@ -95,13 +97,18 @@ async function gap(scenario, call, watch, turn, context) {
   // Where nothing else happens, all of it is the time without the server.
   const ms = scenario.withServer === undefined ? Math.max(longest, after ?? 0) : longest;
   const count = (await freezes()).reduce((sum, now, side) => sum + Math.max(0, now - before[side]), 0);
-  return { ms, after, freezes: count, frozen: (await frozen(call)) - frozenBefore };
+  return { ms, after, freezes: count, sound, ...difference(await said(call), saidBefore) };
 }
 
-/** How often a tile was said to be frozen; a page says no such thing. */
-async function frozen(call) {
+/** How often a tile was said to be frozen, and a session to be anything but connected; a page says no such thing. */
+async function said(call) {
   const events = await Promise.all(call.sides.map((side) => side.events()));
-  return events.flat().filter(({ event, frozen }) => event === 'session-state' && frozen).length;
+  const states = events.flat().filter(({ event }) => event === 'session-state');
+  return { frozen: states.filter(({ frozen }) => frozen).length, troubled: states.filter(({ state }) => state !== 'connected').length };
+}
+
+function difference(now, before) {
+  return Object.fromEntries(Object.keys(now).map((key) => [key, now[key] - before[key]]));
 }
 
 /** From joining to the first picture, the worse of both sides. */
@@ -115,6 +122,8 @@ async function firstPictures(call) {
 /** Reads both sides' pauses once a second. */
 class Watch {
   readings = [];
+  /** The longest pause of sound since this was last set to none. */
+  sound = 0;
   #call;
   #row = 0;
 
@@ -127,6 +136,7 @@ class Watch {
     const sides = await Promise.all(this.#call.sides.map((side) => side.pauses()));
     const tracks = sides.flatMap(({ video, audio }) => [video, audio]);
     const longest = Math.max(...tracks.map((ms) => ms ?? 0));
+    this.sound = Math.max(this.sound, ...sides.map(({ audio }) => audio ?? 0));
     this.readings.push({ event: 'pauses', at: Date.now(), sides });
     this.#row = tracks.every((ms) => ms !== null && ms < STILL_MS) ? this.#row + 1 : 0;
     return longest;

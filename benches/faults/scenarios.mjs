@@ -7,6 +7,7 @@
 //   left    from the goodbye until the other side knows of it
 //   join    from joining to the first picture, the worse of both sides
 // `exact` ones are measured to the millisecond: few others run beside them, and nobody begins a call meanwhile.
+// `whole`: so is all the time without a server, not the time until both see and hear again.
 // `joining` is done beside the beginning of a call, counted from there.
 // `heals` is when the network, or whoever was stopped, is well again, in ms after the fault. Only a goes through faults.
 
@@ -62,6 +63,15 @@ const networks = [
     bars: { p95: 300 },
     fault: ({ world }) => world.rebind('wlan0@a'),
   },
+  {
+    name: 'restart',
+    title: 'ICE restarted on a path that works',
+    measure: 'gap',
+    exact: true,
+    // Of sound, 20 ms of which are the time between two packets: pictures come every 67 ms, whatever happens.
+    bars: { sound: 120 },
+    fault: ({ a }) => a.restart(),
+  },
   ...[3, 8, 14, 30].flatMap((seconds) => [hole(seconds, ['in', 'out']), hole(seconds, ['out'])]),
 ];
 
@@ -79,7 +89,7 @@ const symmetric = { natA: 'symmetric', natB: 'symmetric', turn: 'udp' };
 
 export const scenarios = [
   ...networks,
-  { name: 'server', title: 'server killed for 60 s', measure: 'gap', exact: true, serverGone: MINUTE_MS, fault: () => {}, bars: { frozen: 0 } },
+  { name: 'server', title: 'server killed for 60 s', measure: 'gap', exact: true, whole: true, serverGone: MINUTE_MS, fault: () => {}, bars: { worst: 500, frozen: 0, calm: true } },
   ...networks.map(withoutServer),
   { name: 'killed', title: 'peer killed, server says so', measure: 'lost', bars: { worst: 10_000 }, fault: ({ a }) => a.kill() },
   {
@@ -113,6 +123,17 @@ export const scenarios = [
     fault: async ({ services }) => {
       await services.stopTurn();
       await services.startTurn();
+    },
+  },
+  {
+    name: 'change-relayed',
+    title: 'network change, the path is a relay',
+    measure: 'gap',
+    exact: true,
+    ...symmetric,
+    fault: async ({ world }) => {
+      world.up('eth0@a');
+      world.down('wlan0@a');
     },
   },
   { name: 'cone', title: 'cone NAT on both sides', measure: 'join', exact: true, natA: 'cone', natB: 'cone' },

@@ -135,6 +135,16 @@ describe('a browser with bad manners', () => {
     });
   }
 
+  test('connects nobody with a channel that passes for ctrl', async (t) => {
+    const call = await meet(t, { server, chromium });
+    const { browser, headless, headlessId } = call;
+    const { mark } = await settled(call);
+    await browser.call('passForCtrl', headlessId);
+    const about = ({ event, peer }) => ['peer-connect', 'peer-disconnect'].includes(event) && peer === browser.id;
+    await headless.log.wait('peer-disconnect', about, { since: mark });
+    assert.equal(headless.log.lines.slice(mark).find(about).event, 'peer-disconnect');
+  });
+
   test('cannot answer for another', async (t) => {
     const call = await meet(t, { server, chromium });
     const { link, browser, headless, headlessId } = call;

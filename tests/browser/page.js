@@ -206,6 +206,8 @@ globalThis.parlor = {
   signal(peer, step) {
     globalThis.peer.session(peer).signalRaw(step);
   },
+  /** Ends `ctrl` and puts another channel in its place. */
+  passForCtrl: (peer) => globalThis.peer.session(peer).passForCtrl(),
   /** A peer's address, and our public key. */
   address: (peer) => ({ theirs: globalThis.peer.session(peer).address, key: bytes.hex(globalThis.peer.key) }),
   descriptions: (peer) => {

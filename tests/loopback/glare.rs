@@ -1,4 +1,5 @@
-//! Both sides negotiate in the same instant, again and again.
+//! Both sides want a restart in the same instant, again and again. They ask each other first, so that one of them offers;
+//! offers that do cross are in `crossing.rs`.
 
 use std::time::{Duration, Instant};
 

@@ -6,6 +6,7 @@ mod call;
 mod chat;
 #[path = "../../src-tauri/crates/engine/tests/engine/coturn.rs"]
 mod coturn;
+mod crossing;
 mod diagnostics;
 mod frozen;
 mod glare;

@@ -106,6 +106,12 @@ export class Session {
     this.#signal(body);
   }
 
+  /** Ends `ctrl`, and opens a channel that calls itself so. */
+  passForCtrl() {
+    this.#ctrl.addEventListener('close', () => this.pc.createDataChannel('ctrl'), { once: true });
+    this.#ctrl.close();
+  }
+
   sayChat(wire) {
     if (this.#chat.readyState === 'open') this.#chat.send(JSON.stringify(wire));
     return this.#chat.readyState === 'open';

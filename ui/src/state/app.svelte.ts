@@ -4,7 +4,7 @@ import { Announcer } from './announcer';
 import { Banner, type Shown } from './banner';
 import { MutedSpeech } from './muted';
 import { Notices, type Posted, type Who } from './notices';
-import { Outage } from './outage';
+import { Outage, type Away } from './outage';
 import { COPIED_HOLD } from './timings';
 import { named } from './words';
 
@@ -19,8 +19,8 @@ export class App {
   levels = $state.raw<Levels>({ microphone: 0, speaks_muted: false, peers: [] });
   /** The banner about the room server. */
   banner = $state.raw<Shown>(null);
-  /** How many people are away at once, for the banner about one's own network; it stands above the room server's. */
-  outage = $state<number | null>(null);
+  /** Who is away at once, for the banner about the network; it stands above the room server's. */
+  outage = $state.raw<Away | null>(null);
   /** The notice that is shown. */
   notice = $state.raw<Posted | null>(null);
   /** What screen readers say next. */

@@ -18,9 +18,9 @@ describe('the banner about the network', () => {
     const outage = new Outage();
     outage.set(tiles('disconnected', 'disconnected', 'connected'), 0);
     expect(outage.poll(799)).toBeNull();
-    expect(outage.poll(800)).toBe(2);
+    expect(outage.poll(800)).toEqual({ people: 2, own: false });
     outage.set(tiles('disconnected', 'disconnected', 'disconnected'), 900);
-    expect(outage.poll(900)).toBe(3);
+    expect(outage.poll(900)).toEqual({ people: 3, own: true });
   });
 
   it('does not show what heals at once', () => {
@@ -35,7 +35,7 @@ describe('the banner about the network', () => {
     outage.set(tiles('disconnected', 'disconnected'), 0);
     outage.poll(800);
     outage.set(tiles('connected', 'disconnected'), 900);
-    expect(outage.poll(1799)).toBe(2);
+    expect(outage.poll(1799)).toEqual({ people: 2, own: true });
     expect(outage.poll(1800)).toBeNull();
   });
 
@@ -48,7 +48,7 @@ describe('the banner about the network', () => {
   it('says so of one person too when the room server is gone as well', () => {
     const outage = new Outage();
     outage.set({ ...tiles('disconnected'), signaling: down }, 0);
-    expect(outage.poll(800)).toBe(1);
+    expect(outage.poll(800)).toEqual({ people: 1, own: true });
   });
 
   it('is silent while somebody can be reached, or nobody is waited for', () => {

@@ -1,4 +1,5 @@
 import type { Tile } from '../generated/protocol';
+import type { Away } from './outage';
 import { trustWords } from './trust';
 
 /** `0:12`, `12:48`, `1:12:48`. */
@@ -88,6 +89,19 @@ export function roomOf(link: string): string | null {
 export function roomTitle(room: string): string {
   const spaced = room.replace(/[-_]/g, ' ').trim();
   return spaced ? spaced.charAt(0).toUpperCase() + spaced.slice(1) : room;
+}
+
+/** What is wrong when several people are away at once. */
+export function interrupted({ own }: Pick<Away, 'own'>): string {
+  return own ? 'Your network is interrupted' : 'Some connections are interrupted';
+}
+
+/** What the loss of the room server means for the call: it goes on only where somebody in it can still be reached. */
+export function serverLost(tiles: readonly Pick<Tile, 'row'>[]): string {
+  const failed = tiles.length > 0 && tiles.every((tile) => tile.row === 'failed');
+  return failed
+    ? 'Neither the room server nor anyone in the call can be reached. Check your internet connection.'
+    : 'Connection to the room server lost. Your call continues; new people cannot join until it is back.';
 }
 
 /** `1 person`, `5 people`. */

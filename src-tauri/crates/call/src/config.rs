@@ -54,8 +54,14 @@ pub struct Timings {
     pub watchdog_hinted: Duration,
     /// When to forget that the server said so.
     pub hint_ttl: Duration,
-    /// When to fail a session that never reached `connected`.
+    /// When to take it for the same that a server which is back does not list the peer: it may know nobody yet, and the
+    /// other side waits four seconds at most for its next attempt to reach it while somebody is lost.
+    pub absent_after: Duration,
+    /// When to fail a session that never reached `connected`. Those that took its place meanwhile, for another network or
+    /// as the other side wanted it, have twice as long from the first one on.
     pub connect_timeout: Duration,
+    /// When the network counts as settled: until then a session that was made anew for it is not made anew once more.
+    pub settle: Duration,
     /// When to make a new session after `failed`, each time after one more failure.
     pub revive_backoff: [Duration; 5],
     /// When to move `failed` to `closed` and drop the tile.
@@ -93,7 +99,9 @@ impl Default for Timings {
             watchdog: s(12),
             watchdog_hinted: ms(2500),
             hint_ttl: s(30),
+            absent_after: s(5),
             connect_timeout: s(20),
+            settle: s(1),
             revive_backoff: [s(1), s(2), s(4), s(8), s(16)],
             failed_linger: s(60),
             jitter: 25,

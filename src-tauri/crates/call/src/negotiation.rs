@@ -36,6 +36,8 @@ pub(crate) struct Negotiator {
     wanted: Want,
     /// A remote offer to apply as soon as the engine is free.
     waiting: Option<RemoteOffer>,
+    /// The last one that was ignored: it crossed ours, or has overtaken the answer to ours on another path.
+    ignored: Option<RemoteOffer>,
     /// A first exchange was finished.
     agreed: bool,
     /// May make the first offer.
@@ -112,6 +114,7 @@ impl Negotiator {
             phase: Phase::Stable,
             wanted: Want::default(),
             waiting: None,
+            ignored: None,
             agreed: false,
             first_offerer,
             op: 0,
@@ -174,7 +177,7 @@ impl Negotiator {
     ) {
         match description.kind {
             DescriptionKind::Offer => self.receive_offer(RemoteOffer { sequence, description, restarts }, now),
-            DescriptionKind::Answer => self.receive_answer(description, answers, now),
+            DescriptionKind::Answer => self.receive_answer(description, sequence, answers, now),
         }
     }
 
@@ -183,6 +186,7 @@ impl Negotiator {
             Phase::MakingOffer { .. } | Phase::HaveLocalOffer { .. } if !self.polite => {
                 self.steps.push_back(Step::Ignored { ufrag: ufrag(&offer.description.sdp).to_owned() });
                 self.steps.push_back(Step::SayAgain);
+                self.ignored = Some(offer);
             }
             Phase::HaveLocalOffer { want, .. } => {
                 self.wanted = self.wanted.and(want);
@@ -196,10 +200,12 @@ impl Negotiator {
         }
     }
 
-    fn receive_answer(&mut self, description: Description, answers: Option<u32>, now: Instant) {
+    fn receive_answer(&mut self, description: Description, number: u32, answers: Option<u32>, now: Instant) {
         match self.phase {
             Phase::HaveLocalOffer { sequence, .. } if answers.is_none_or(|answers| answers == sequence) => {
                 self.timers.stop(Timer::Answer);
+                // What was said after the answer crosses nothing.
+                self.waiting = self.ignored.take().filter(|offer| offer.sequence > number);
                 let (op, ufrag) = (self.begin_op(now), ufrag(&description.sdp).to_owned());
                 self.phase = Phase::ApplyingAnswer { op, ufrag };
                 self.engine(EngineCommand::Apply { op, description, rollback: false });
@@ -286,9 +292,11 @@ impl Negotiator {
             match timer {
                 Timer::Answer | Timer::Op => self.give_up(now),
                 Timer::Offer => self.proceed(now),
-                Timer::Again
+                Timer::Absent
+                | Timer::Again
                 | Timer::Connect
                 | Timer::Linger
+                | Timer::Moved
                 | Timer::Ping
                 | Timer::Restart
                 | Timer::Revive

@@ -18,6 +18,8 @@ struct Run {
     generation: u32,
     heard: bool,
     buried: bool,
+    /// The person took its tile away: it has none until then.
+    dismissed: Option<Instant>,
     touched: Instant,
 }
 
@@ -53,12 +55,30 @@ impl Past {
         self.runs.get(&address).is_some_and(|run| run.buried)
     }
 
+    /// The person took the run's tile away: it is to have none until then.
+    pub(crate) fn dismiss(&mut self, address: Address, until: Instant, now: Instant) {
+        self.touch(address, now).dismissed = Some(until);
+    }
+
+    /// The run is to have a tile again.
+    pub(crate) fn show(&mut self, address: Address) {
+        if let Some(run) = self.runs.get_mut(&address) {
+            run.dismissed = None;
+        }
+    }
+
+    /// Whether the person has just taken the run's tile away.
+    pub(crate) fn is_dismissed(&self, address: Address, now: Instant) -> bool {
+        self.runs.get(&address).and_then(|run| run.dismissed).is_some_and(|until| now < until)
+    }
+
     fn touch(&mut self, address: Address, now: Instant) -> &mut Run {
         if self.runs.len() >= MAX_RUNS && !self.runs.contains_key(&address) {
             let oldest = self.runs.iter().min_by_key(|(_, run)| run.touched).map(|(address, _)| *address);
             oldest.and_then(|address| self.runs.remove(&address));
         }
-        let run = self.runs.entry(address).or_insert(Run { generation: 0, heard: false, buried: false, touched: now });
+        let new = Run { generation: 0, heard: false, buried: false, dismissed: None, touched: now };
+        let run = self.runs.entry(address).or_insert(new);
         run.touched = now;
         run
     }

@@ -41,6 +41,14 @@ pub(crate) struct Peer {
     pub(crate) failed: Option<Cause>,
     /// Sessions that were made by themselves since it last worked.
     pub(crate) revivals: u32,
+    /// The person took the tile away: it is not shown before a session is connected.
+    pub(crate) hidden: bool,
+    /// When the first session was made of those that took each other's place and never had a path.
+    pub(crate) begun: Option<Instant>,
+    /// When the first of them was being connected.
+    connecting: Option<Instant>,
+    /// When a session was last made anew for another network.
+    pub(crate) moved: Option<Instant>,
     pub(crate) flow: Flow,
     pub(crate) picture: bool,
     /// How large we show what it sends; unknown until somebody has looked.
@@ -82,6 +90,10 @@ impl Peer {
             connected: false,
             failed: None,
             revivals: 0,
+            hidden: false,
+            begun: None,
+            connecting: None,
+            moved: None,
             flow: Flow::default(),
             picture: false,
             view: None,
@@ -112,6 +124,12 @@ impl Peer {
         self.picture &= media.camera;
     }
 
+    /// What was tried until now is over, one way or the other: the next session is the first.
+    pub(crate) fn begin_anew(&mut self) {
+        self.begun = None;
+        self.connecting = None;
+    }
+
     /// A picture of one of their tracks came.
     pub(crate) fn see(&mut self, role: TrackRole) {
         self.picture |= role == TrackRole::Camera && self.media.camera;
@@ -136,7 +154,14 @@ impl Peer {
         let row = self.current_row();
         if row != self.row {
             self.row = row;
-            self.row_since = now;
+            self.row_since = match row {
+                // Whoever waits for a connection does not care how many were tried.
+                SessionState::New => self.begun.unwrap_or(now),
+                SessionState::Connecting => *self.connecting.get_or_insert(now),
+                SessionState::Connected | SessionState::Disconnected | SessionState::Failed | SessionState::Closed => {
+                    now
+                }
+            };
         }
         let event = SessionStateEvent {
             peer: self.address.peer,
@@ -216,10 +241,10 @@ impl Peer {
         }
     }
 
-    /// No connection to it works.
+    /// No connection to it works, and the person waits for one.
     pub(crate) fn is_sought(&self) -> bool {
         match self.status.state {
-            SessionState::Connecting | SessionState::Disconnected | SessionState::Failed => true,
+            SessionState::Connecting | SessionState::Disconnected | SessionState::Failed => !self.hidden,
             SessionState::New | SessionState::Connected | SessionState::Closed => false,
         }
     }

@@ -103,17 +103,14 @@ impl Recovery {
         }
     }
 
-    /// The server said that the peer is gone, and has not taken it back.
-    pub(crate) fn is_hinted(&self) -> bool {
-        self.hint.is_some()
-    }
-
     /// The session is connected. A restart that was asked for on the way is needless, once the other side has answered.
-    pub(crate) fn recovered(&mut self, now: Instant) {
-        if self.unhealthy.take().is_some() {
+    /// Whether it was not, so that what the server said of the peer was wrong.
+    pub(crate) fn recovered(&mut self, now: Instant) -> bool {
+        let was_lost = self.unhealthy.take().is_some();
+        if was_lost {
             self.hint = None;
         } else if self.forced || self.doubted {
-            return;
+            return false;
         }
         self.doubted |= self.forced;
         self.stuck = false;
@@ -125,6 +122,7 @@ impl Recovery {
         if self.doubted {
             self.timers.set(Timer::Restart, now + self.timings.follow_after);
         }
+        was_lost
     }
 
     /// The other side answered on `ctrl`. Whether that makes a restart needless.
@@ -142,6 +140,13 @@ impl Recovery {
     pub(crate) fn hint(&mut self, reason: Option<LeaveReason>, now: Instant) {
         self.hint = reason.map(|reason| Hint { at: now, reason });
         self.set_watchdog(now);
+    }
+
+    /// The server has not listed the peer for so long that it is as good as said.
+    pub(crate) fn absent(&mut self, now: Instant) {
+        if self.fresh_hint(now).is_none() {
+            self.hint(Some(LeaveReason::Lost), now);
+        }
     }
 
     /// The other side's channels are gone, which is as good as a hint.
@@ -238,10 +243,12 @@ impl Recovery {
                 self.schedule(rng, now);
                 Some(Due::Ask)
             }
-            Timer::Answer
+            Timer::Absent
+            | Timer::Answer
             | Timer::Again
             | Timer::Connect
             | Timer::Linger
+            | Timer::Moved
             | Timer::Offer
             | Timer::Op
             | Timer::Ping

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, time::Instant};
 /// What is waited for. Names the deadline in `poll_timeout`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
+    /// When to take it for a hint that the server does not list the peer.
+    Absent,
     /// When to roll back an offer that nobody answered.
     Answer,
     /// When to say once more what may have been lost on the way to a first connection, or ask once more for its offer.
@@ -13,6 +15,8 @@ pub(crate) enum Timer {
     Connect,
     /// When to move `failed` to `closed` and drop the tile.
     Linger,
+    /// When to make a session anew whose network has changed again and again.
+    Moved,
     /// When to make an offer that had to wait because there were too many.
     Offer,
     /// When to stop waiting for the engine to finish an operation.
@@ -34,10 +38,12 @@ pub(crate) enum Timer {
 impl Timer {
     fn reason(self) -> &'static str {
         match self {
+            Self::Absent => "absent",
             Self::Answer => "answer",
             Self::Again => "again",
             Self::Connect => "connect",
             Self::Linger => "linger",
+            Self::Moved => "moved",
             Self::Offer => "offer",
             Self::Op => "op",
             Self::Ping => "ping",

@@ -46,7 +46,7 @@ impl Channels {
         Ok(())
     }
 
-    /// Opens a channel. False when the label is in use, or too long, or there are too many.
+    /// Opens a channel. False when the label is in use, ours, or too long, or there are too many.
     pub(crate) async fn open(
         &mut self,
         pc: &dyn PeerConnection,
@@ -119,8 +119,10 @@ impl Channels {
         }
     }
 
+    /// Whether a channel may be opened under this label. Those of `ctrl` and `chat` are for one channel of a session each:
+    /// another would pass for what has ended.
     fn is_free(&self, label: &str) -> bool {
-        label.len() <= LABEL && self.by_label.len() < MOST + 2 && !self.by_label.contains_key(label)
+        !is_fixed(label) && label.len() <= LABEL && self.by_label.len() < MOST + 2 && !self.by_label.contains_key(label)
     }
 
     fn insert(&mut self, label: String, channel: Arc<dyn DataChannel>, inbox: &Inbox) {
@@ -150,4 +152,19 @@ async fn read(label: String, channel: Arc<dyn DataChannel>, inbox: Inbox) {
         }
     }
     inbox.send(Notice::ChannelClosed(label)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_other_channel_takes_the_label_of_a_fixed_one_that_ended() {
+        let mut channels = Channels::default();
+        for label in [ctrl::LABEL, chat::LABEL] {
+            channels.closed(label);
+            assert!(!channels.is_free(label), "{label}");
+        }
+        assert!(channels.is_free("file/1"));
+    }
 }

@@ -71,21 +71,16 @@ pub(crate) async fn connect(
 ) -> Result<(Arc<dyn PeerConnection>, Gone), EngineError> {
     let servers = options.ice_servers.as_slice();
     let own_network: &[IceServer] = &[];
-    // Two luxuries. Where another program holds the multicast socket, names of candidates stay unresolved; where the stack
-    // cannot do with the servers, we look no further than our own network.
+    // Where the stack cannot do with the servers, we look no further than our own network.
     let attempts = match options.ice_policy {
-        IcePolicy::All => vec![
-            (mdns(options), servers),
-            (MulticastDnsMode::Disabled, servers),
-            (MulticastDnsMode::Disabled, own_network),
-        ],
-        IcePolicy::Relay => vec![(MulticastDnsMode::Disabled, servers)],
+        IcePolicy::All => vec![servers, own_network],
+        IcePolicy::Relay => vec![servers],
     };
     let mut refused = EngineError::Over;
-    for (mdns, servers) in attempts {
+    for servers in attempts {
         let configuration = configuration(servers, tunnel)?;
         let (runtime, gone) = runtime();
-        match Box::pin(build(options, runtime, handler.clone(), shared, mdns, configuration)).await {
+        match Box::pin(build(options, runtime, handler.clone(), shared, configuration)).await {
             Ok(connection) => return Ok((connection, gone)),
             Err(error) => {
                 tracing::debug!(%error, servers = servers.len(), "no connection");
@@ -141,13 +136,12 @@ async fn build(
     runtime: Arc<dyn Runtime>,
     handler: Arc<dyn PeerConnectionEventHandler>,
     shared: &Arc<Shared>,
-    mdns: MulticastDnsMode,
     configuration: RTCConfiguration,
 ) -> Result<Arc<dyn PeerConnection>, EngineError> {
     let connection = PeerConnectionBuilder::new()
         .with_configuration(configuration)
         .with_media_engine(media()?)
-        .with_setting_engine(settings(options, mdns))
+        .with_setting_engine(settings(options))
         .with_interceptor_registry(chain(options, shared))
         .with_runtime(runtime)
         .with_handler(handler)
@@ -175,7 +169,7 @@ fn media() -> Result<MediaEngine, EngineError> {
     Ok(media)
 }
 
-fn settings(options: &SessionOptions, mdns: MulticastDnsMode) -> SettingEngine {
+fn settings(options: &SessionOptions) -> SettingEngine {
     let ice = options.ice;
     let relay_wait = match options.ice_policy {
         IcePolicy::All => RELAY_WAIT,
@@ -188,7 +182,8 @@ fn settings(options: &SessionOptions, mdns: MulticastDnsMode) -> SettingEngine {
         .with_prflx_acceptance_min_wait(Some(DIRECT_WAIT))
         .with_relay_acceptance_min_wait(Some(relay_wait))
         .with_turn_allocation_refresh_interval_cap(REFRESH)
-        .with_multicast_dns_mode(mdns)
+        // Names are asked for by ourselves (`names`).
+        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         // A restart follows a change of network: sockets are bound anew and old addresses forgotten.
         .with_discard_local_candidates_during_ice_restart(true);
     // The stack answers later offers with its default DTLS role, whatever was negotiated before (RFC 8842 §5.3): whoever
@@ -217,11 +212,4 @@ fn tcp(options: &SessionOptions) -> Vec<String> {
         IcePolicy::All if options.ice_tcp => options.bind.clone(),
         IcePolicy::All | IcePolicy::Relay => Vec::new(),
     }
-}
-
-/// No multicast where every address is loopback: nothing there has a name to ask for.
-fn mdns(options: &SessionOptions) -> MulticastDnsMode {
-    let loopback =
-        |address: &String| address.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_loopback());
-    if options.bind.iter().all(loopback) { MulticastDnsMode::Disabled } else { MulticastDnsMode::QueryOnly }
 }

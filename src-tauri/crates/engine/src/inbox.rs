@@ -10,7 +10,7 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use parlor_protocol::media::TrackRole;
+use parlor_protocol::{media::TrackRole, negotiation::Candidate};
 use tokio::sync::{Notify, mpsc};
 use webrtc::{
     data_channel::DataChannel, media_stream::track_remote::TrackRemote, peer_connection::RTCPeerConnectionState,
@@ -25,6 +25,8 @@ const CHANNEL_CAPACITY: usize = 64;
 pub(crate) enum Notice {
     /// A local candidate, in its text form.
     Candidate(String),
+    /// A remote candidate, whose name has been found the address of.
+    Named(Candidate),
     /// Gathering is complete.
     Gathered,
     /// The connection changed its state.

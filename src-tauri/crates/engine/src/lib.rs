@@ -20,6 +20,7 @@ mod inbox;
 mod keep;
 mod late;
 mod message;
+mod names;
 mod negotiate;
 pub mod netem;
 mod options;

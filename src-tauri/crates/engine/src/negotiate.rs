@@ -29,6 +29,7 @@ use crate::{
         text::{self, Setup},
     },
     late::{self, Late},
+    names::Names,
     options::IcePolicy,
     roam::Credentials,
     role::{kind, payload_type},
@@ -64,6 +65,7 @@ pub(crate) struct Negotiation {
     ended: bool,
     late: Late,
     keep: Keep,
+    names: Names,
     /// A restart's offer that was said and not set yet.
     staged: Option<RTCSessionDescription>,
     /// A restart's answer that was said and not set yet.
@@ -73,9 +75,16 @@ pub(crate) struct Negotiation {
 }
 
 impl Negotiation {
-    pub(crate) fn new(tracks: [Arc<TrackLocalStaticRTP>; 4], policy: IcePolicy, tcp: bool, keep: Keep) -> Self {
+    pub(crate) fn new(
+        tracks: [Arc<TrackLocalStaticRTP>; 4],
+        policy: IcePolicy,
+        tcp: bool,
+        keep: Keep,
+        names: Names,
+    ) -> Self {
         Self {
             keep,
+            names,
             staged: None,
             ahead: None,
             stale: false,
@@ -182,6 +191,7 @@ impl Negotiation {
         };
         if let Err(error) = set.await {
             self.keep.end();
+            self.keep.release();
             self.rollback(pc).await?;
             return Err(error);
         }
@@ -385,7 +395,10 @@ impl Negotiation {
         if self.staged.take().is_some() {
             self.keep.begin();
             let set = keep::as_if_older(DIRECT_WAIT, self.set_local(pc, offer, DescriptionKind::Offer)).await;
-            set.inspect_err(|_| self.keep.end())?;
+            set.inspect_err(|_| {
+                self.keep.end();
+                self.keep.release();
+            })?;
         }
         pc.set_remote_description(parsed.description.clone()).await?;
         self.remote = self.assign(&description.tracks, &parsed.lines);
@@ -466,7 +479,8 @@ impl Negotiation {
         }
         self.late.agreed(Instant::now());
         for candidate in candidates {
-            self.add(pc, Candidate { candidate, mid: String::new(), ufrag: String::new() }).await;
+            let ufrag = self.remote_ufrag.clone();
+            self.add(pc, Candidate { candidate, mid: String::new(), ufrag }).await;
         }
         for candidate in std::mem::take(&mut self.held) {
             self.candidate(pc, candidate).await;
@@ -479,7 +493,7 @@ impl Negotiation {
             return tracing::debug!("a remote candidate is not wanted");
         }
         // The stack would count one twice that a description says again.
-        if !self.admitted.insert(sdp::place(line)) {
+        if !self.admitted.insert(sdp::place(line)) || self.names.ask(&candidate) {
             return;
         }
         let init = RTCIceCandidateInit {

@@ -6,9 +6,9 @@
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BTreeMap, BinaryHeap},
     io::{self, IoSliceMut},
-    net::{SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr, UdpSocket},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -37,6 +37,15 @@ pub struct Impairment {
     pub jitter: Duration,
 }
 
+/// What is wrong with an address of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Its sockets have no room, as where a radio finds nobody to take anything.
+    Full,
+    /// What leaves from it is lost.
+    Lost,
+}
+
 /// What was done so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -55,6 +64,7 @@ struct State {
     random: Mutex<StdRng>,
     outgoing: Mutex<Impairment>,
     doomed: Mutex<Option<Doomed>>,
+    faults: Mutex<BTreeMap<IpAddr, Fault>>,
     blackhole: AtomicBool,
     mapping: AtomicU64,
     sent: AtomicU64,
@@ -68,6 +78,7 @@ impl Netem {
             random: Mutex::new(StdRng::seed_from_u64(seed)),
             outgoing: Mutex::new(Impairment::default()),
             doomed: Mutex::new(None),
+            faults: Mutex::default(),
             blackhole: AtomicBool::new(false),
             mapping: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -93,6 +104,11 @@ impl Netem {
     /// From now on, nothing leaves and nothing comes; or everything does again.
     pub fn blackhole(&self, on: bool) {
         self.0.blackhole.store(on, Relaxed);
+    }
+
+    /// From now on and for good, something is wrong with an address of this machine.
+    pub fn fault(&self, address: IpAddr, fault: Fault) {
+        lock(&self.0.faults).insert(address, fault);
     }
 
     /// From now on, everything leaves from another port, and what comes to the old one is lost: as when a NAT forgets.
@@ -209,6 +225,13 @@ impl AsyncUdpSocket for Socket {
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         let size = transmit.contents.len();
+        let fault = lock(&self.state.faults).get(&self.address.ip()).copied();
+        match fault {
+            // Nobody is woken: there will be no room.
+            Some(Fault::Full) => return Poll::Pending,
+            Some(Fault::Lost) => return Poll::Ready(Ok(size)),
+            None => {}
+        }
         match self.state.fate(transmit.contents) {
             None => Poll::Ready(Ok(size)),
             Some(Duration::ZERO) => self.outside().socket.poll_send(cx, transmit),

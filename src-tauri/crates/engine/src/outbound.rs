@@ -13,7 +13,7 @@ use rtc::{
         RTCRtpCodingParameters, RTCRtpEncodingParameters, RTCRtpRtxParameters, RtpCodecKind,
     },
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use webrtc::media_stream::track_local::{TrackLocal, static_rtp::TrackLocalStaticRTP};
 
 use crate::{
@@ -157,8 +157,8 @@ impl Pump {
         self.tracks.clone()
     }
 
-    /// Empties the queues into the tracks, sound first, until the connection is over.
-    pub(crate) async fn run(mut self) {
+    /// Empties the queues into the tracks, sound first, until the connection is over. While `paused` everything waits in them.
+    pub(crate) async fn run(mut self, mut paused: watch::Receiver<bool>) {
         loop {
             let (role, payload) = tokio::select! {
                 biased;
@@ -166,6 +166,7 @@ impl Pump {
                 Some(next) = self.video.recv() => next,
                 else => return,
             };
+            paused.wait_for(|paused| !paused).await.ok();
             let Some(payload_type) = self.outbound.payload_type(role) else { continue };
             let packet = self.packet(role, payload_type, payload);
             // The error may quote the packet: it is never printed.

@@ -32,6 +32,7 @@ use crate::{
     inbox::{Inbox, Notice, Notices, Overflow},
     keep::Keep,
     message::{SessionCommand, SessionEvent},
+    names::Names,
     negotiate::Negotiation,
     options::SessionOptions,
     outbound::{Outbound, Pump},
@@ -117,13 +118,20 @@ struct Live {
 impl Task {
     /// Runs the session from its first socket to its last.
     pub(crate) async fn run(self, pump: Pump) {
+        let inner = self.options.runtime.clone().unwrap_or_else(|| Arc::new(TokioRuntime));
+        let tunnel = Tunnel::new(inner, self.options.ice_policy);
+        self.live(Arc::clone(&tunnel), pump).await;
+        tunnel.close();
+    }
+
+    async fn live(self, tunnel: Arc<Tunnel>, pump: Pump) {
         let Self {
             id,
             options,
             events,
             media,
             mut commands,
-            stopped,
+            mut stopped,
             stats,
             inbox,
             notices,
@@ -131,8 +139,6 @@ impl Task {
             shared,
             outbound,
         } = self;
-        let inner = options.runtime.clone().unwrap_or_else(|| Arc::new(TokioRuntime));
-        let tunnel = Tunnel::new(inner, options.ice_policy);
         let roam = match Roam::new(tunnel.clone()) {
             Ok(roam) => roam,
             Err(error) => {
@@ -141,11 +147,15 @@ impl Task {
                 return;
             }
         };
-        tunnel.look_up(&options.ice_servers).await;
+        tokio::select! {
+            () = tunnel.look_up(&options.ice_servers) => {}
+            () = stop(&mut stopped) => return,
+        }
         let keep = Keep::new(roam.runtime());
         let prompt = Prompt::new(keep.runtime(), Arc::clone(&shared));
         let handler = Arc::new(Handler { inbox: inbox.clone(), shared: Arc::clone(&shared) });
         let runtime = || Supervised::new(prompt.runtime());
+        // Waits for nobody, and given up halfway it would keep its task and its sockets for ever.
         let (pc, gone) = match Box::pin(connection::connect(&options, &tunnel, runtime, handler, &shared)).await {
             Ok(connected) => connected,
             Err(error) => {
@@ -155,8 +165,9 @@ impl Task {
                 return;
             }
         };
-        let negotiation = Negotiation::new(pump.tracks(), options.ice_policy, options.ice_tcp, keep.clone());
-        let pump = tokio::spawn(pump.run());
+        let names = Names::new(inbox.clone(), &options);
+        let negotiation = Negotiation::new(pump.tracks(), options.ice_policy, options.ice_tcp, keep.clone(), names);
+        let pump = tokio::spawn(pump.run(keep.paused()));
         let mut live = Live {
             id,
             pc,
@@ -286,6 +297,11 @@ impl Live {
     async fn notice(&mut self, notice: Notice) -> Result<(), End> {
         match notice {
             Notice::Candidate(candidate) => self.candidate(candidate).await,
+            Notice::Named(candidate) => {
+                bounded(self.negotiation.candidate(self.pc.as_ref(), candidate)).await?;
+                self.prompt.wake();
+                Ok(())
+            }
             Notice::Gathered => match self.negotiation.end_of_candidates() {
                 Some(ufrag) => self.emit(SessionEvent::EndOfCandidates { ufrag }).await,
                 None => Ok(()),
@@ -431,6 +447,7 @@ impl Live {
         self.readers.iter().chain(roaming).for_each(JoinHandle::abort);
         // Sockets that are kept for a next generation keep themselves.
         self.keep.end();
+        self.roam.close();
         // Dropped without this, the connection would keep its task and its sockets for ever.
         if tokio::time::timeout(STUCK, self.pc.close()).await.is_err() {
             tracing::warn!(session = self.id, "the connection does not close");

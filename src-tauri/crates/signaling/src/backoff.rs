@@ -30,6 +30,11 @@ impl Backoff {
         wait.mul_f64(rand::random_range(1.0 - JITTER..=1.0 + JITTER)).min(LAST)
     }
 
+    /// How long to wait after a refusal that only another server, or another version of it, takes back.
+    pub(crate) fn after_refusal() -> Duration {
+        LAST.mul_f64(rand::random_range(1.0 - JITTER..=1.0))
+    }
+
     /// How long to wait where somebody is lost, instead of so long.
     pub(crate) fn needed(wait: Duration) -> Duration {
         wait.min(NEEDED.mul_f64(rand::random_range(1.0 - JITTER..=1.0)))

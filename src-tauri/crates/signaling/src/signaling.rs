@@ -224,6 +224,8 @@ impl Moves {
 enum End {
     /// There was none.
     Failed(DownReason),
+    /// There was none, and the server will hardly think better of it soon.
+    Refused,
     /// There was one.
     Lost(DownReason),
     /// A person or the system asks for another attempt at once.
@@ -256,6 +258,7 @@ async fn run(mut task: Task, mut make: impl FnMut() -> Box<dyn Driver>, mut leav
         drop(driver);
         let (reason, retry_in) = match end {
             Ok(End::Failed(reason)) => (reason, backoff.after_failure()),
+            Ok(End::Refused) => (DownReason::Refused, Backoff::after_refusal()),
             Ok(End::Lost(reason)) => (reason, backoff.after_loss(Instant::now())),
             // Nothing of that kind goes on and on: there is no need to hold back.
             Ok(End::Moved) => (DownReason::ConnectionLost, Duration::ZERO),
@@ -311,9 +314,20 @@ impl Task {
             Err(DriverError::Denied { code, message }) => {
                 let fatal = self.is_fatal(code);
                 self.emit(SignalingEvent::Refused { code, message, fatal }).await?;
-                let stopping = code == ErrorCode::ServerStopping;
-                let reason = if stopping { DownReason::ServerStopping } else { DownReason::Refused };
-                return Ok(if fatal { End::Over } else { End::Failed(reason) });
+                return Ok(match code {
+                    _ if fatal => End::Over,
+                    ErrorCode::BadSignature | ErrorCode::UnsupportedVersion => End::Refused,
+                    ErrorCode::ServerStopping => End::Failed(DownReason::ServerStopping),
+                    ErrorCode::BadMessage
+                    | ErrorCode::HandshakeTimeout
+                    | ErrorCode::Idle
+                    | ErrorCode::MessageTooLarge
+                    | ErrorCode::NoSuchPeer
+                    | ErrorCode::Replaced
+                    | ErrorCode::RoomFull
+                    | ErrorCode::TooFast
+                    | ErrorCode::TooManyConnections => End::Failed(DownReason::Refused),
+                });
             }
         };
         tracing::info!(others = welcome.roster.len(), "signaling is up");
@@ -422,11 +436,12 @@ impl Task {
         Ok(None)
     }
 
-    /// Whether a refusal is the end of it. A room that filled up while our connection was lost may have a place later.
+    /// Whether a refusal is the end of it. Who was inside has a call that goes on: a room that filled up meanwhile may have a
+    /// place later, and a server that came back as another one may come back once more.
     fn is_fatal(&self, code: ErrorCode) -> bool {
         match code {
-            ErrorCode::BadSignature | ErrorCode::Replaced | ErrorCode::UnsupportedVersion => true,
-            ErrorCode::RoomFull => !self.been_up,
+            ErrorCode::Replaced => true,
+            ErrorCode::BadSignature | ErrorCode::RoomFull | ErrorCode::UnsupportedVersion => !self.been_up,
             ErrorCode::BadMessage
             | ErrorCode::HandshakeTimeout
             | ErrorCode::Idle

@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -282,6 +282,75 @@ async fn a_full_room_is_final_for_who_never_was_inside() {
     while !matches!(ann.next().await, SignalingEvent::Refused { code: ErrorCode::RoomFull, fatal: false, .. }) {}
     ben.signaling.leave().await;
     ann.until_up().await;
+}
+
+/// A server that lets nobody in.
+struct Denies(ErrorCode);
+
+#[async_trait::async_trait]
+impl Driver for Denies {
+    async fn join(
+        &mut self,
+        _: &parlor_protocol::RoomName,
+        _: &parlor_signaling::Credentials,
+    ) -> Result<parlor_protocol::signal::Welcome, parlor_signaling::DriverError> {
+        Err(parlor_signaling::DriverError::Denied { code: self.0, message: String::new() })
+    }
+
+    async fn send(
+        &mut self,
+        _: Option<parlor_protocol::signal::Address>,
+        _: bytes::Bytes,
+    ) -> Result<(), parlor_signaling::DriverError> {
+        std::future::pending().await
+    }
+
+    async fn next(&mut self) -> Result<DriverEvent, parlor_signaling::DriverError> {
+        std::future::pending().await
+    }
+
+    async fn leave(&mut self) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_comes_back_as_another_one_is_tried_on_and_at_once_when_somebody_asks() {
+    for refusal in [ErrorCode::BadSignature, ErrorCode::UnsupportedVersion] {
+        let (hub, another) = (MemoryHub::new(), Arc::new(AtomicBool::new(false)));
+        let (rooms, is_another) = (hub.clone(), Arc::clone(&another));
+        let mut ann = Peer::with_drivers(1, 1, KEY, move || match is_another.load(Ordering::SeqCst) {
+            true => Box::new(Denies(refusal)),
+            false => Box::new(MemoryDriver::new(&rooms)),
+        });
+        ann.until_up().await;
+        another.store(true, Ordering::SeqCst);
+        hub.cut(address(1, 1).peer);
+        let down = SignalingEvent::Down { reason: DownReason::ConnectionLost, retry_in: Duration::ZERO };
+        assert_eq!(ann.next().await, down);
+        for _ in 0..3 {
+            let refused = ann.next().await;
+            assert!(
+                matches!(&refused, SignalingEvent::Refused { code, fatal: false, .. } if *code == refusal),
+                "{refused:?}"
+            );
+            let SignalingEvent::Down { reason, retry_in } = ann.next().await else { panic!("it goes on") };
+            assert_eq!(reason, DownReason::Refused);
+            assert!(retry_in > Duration::from_secs(20) && retry_in <= Duration::from_secs(30), "{retry_in:?}");
+        }
+        let start = Instant::now();
+        another.store(false, Ordering::SeqCst);
+        ann.signaling.reconnect_now();
+        ann.until_up().await;
+        assert!(start.elapsed() < Duration::from_secs(1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_of_another_version_is_final_for_who_never_was_inside() {
+    for refusal in [ErrorCode::BadSignature, ErrorCode::UnsupportedVersion] {
+        let mut ann = Peer::with_drivers(1, 1, KEY, move || Box::new(Denies(refusal)));
+        assert!(matches!(ann.next().await, SignalingEvent::Refused { fatal: true, .. }));
+        assert_eq!(ann.try_next().await, None);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -126,3 +126,25 @@ describe('a tile that could not connect', () => {
     expect(view.commands.map(({ type }) => type)).toEqual(['retry', 'copy-diagnostics', 'dismiss']);
   });
 });
+
+describe('a tile whose video is frozen', () => {
+  it('says so over the picture, and no longer once it moves', () => {
+    view.tell('connected');
+    view.at(3000);
+    view.tell('connected', { frozen: true });
+    expect(view.find('.badge')?.textContent).toBe('Anna\'s video is frozen');
+    expect(document.querySelector('[data-testid="tile"]')?.classList.contains('is-frozen')).toBe(true);
+    view.tell('connected');
+    expect(view.find('.badge')).toBeNull();
+    expect(document.querySelector('[data-testid="tile"]')?.classList.contains('is-frozen')).toBe(false);
+  });
+
+  it('says that it reconnects instead, where that is the cause', () => {
+    view.tell('connected');
+    view.at(3000);
+    view.tell('disconnected', { frozen: true });
+    view.at(6000);
+    expect(document.querySelector('[data-testid="tile"]')?.classList.contains('is-frozen')).toBe(false);
+    expect(document.querySelector('[data-testid="tile"]')?.textContent).toMatch(/Attempting to reconnect/);
+  });
+});

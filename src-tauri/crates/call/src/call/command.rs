@@ -100,11 +100,13 @@ impl Call {
         self.end("left", Cause::Left, now);
     }
 
-    /// Takes a tile away that is of no use: a failed one, or one that never connected.
+    /// Takes a tile away that is of no use: a failed one, or one that never connected. It stays away for a while, whatever
+    /// that run says, unless a session that it begins is connected.
     fn dismiss(&mut self, id: PeerId, now: Instant) -> Result<(), Refusal> {
         let peer = self.peers.get(&id).ok_or(Refusal::NoSuchPeer(id))?;
         if !peer.session.as_ref().is_some_and(|session| session.was_connected()) {
-            let cause = peer.failed.unwrap_or(Cause::Left);
+            let (address, cause) = (peer.address, peer.failed.unwrap_or(Cause::Left));
+            self.past.dismiss(address, now + self.timings.failed_linger, now);
             self.close(id, cause, now);
         }
         Ok(())
@@ -149,6 +151,7 @@ impl Call {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.failed = None;
             peer.revivals = 0;
+            peer.begin_anew();
         }
         self.start(id, true, now);
     }

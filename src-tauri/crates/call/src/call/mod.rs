@@ -32,6 +32,7 @@ use crate::{
     peer::{Peer, Surroundings},
     roster::Roster,
     session::Session,
+    timer::Timer,
     trust::{Known, Source},
     view::RoomView,
     words,
@@ -90,9 +91,11 @@ enum Signaling {
         failed: bool,
     },
     Up,
+    /// `refused`: the server does not let us back in, which was said.
     Down {
         since: Instant,
         next: Instant,
+        refused: bool,
     },
 }
 
@@ -188,7 +191,9 @@ impl Call {
         let signaling = match self.signaling {
             Signaling::Connecting { failed } => ui::Signaling::Connecting { problem: failed.then(words::unreachable) },
             Signaling::Up => ui::Signaling::Up,
-            Signaling::Down { since, next } => ui::Signaling::Down { since: around.ms(since), next: around.ms(next) },
+            Signaling::Down { since, next, .. } => {
+                ui::Signaling::Down { since: around.ms(since), next: around.ms(next) }
+            }
         };
         RoomView { signaling, tiles: self.tiles(), met: self.next_tile > FIRST_TILE, chat: self.chat.view() }
     }
@@ -202,9 +207,14 @@ impl Call {
     pub fn tiles(&self) -> Vec<ui::Tile> {
         let around = self.surroundings();
         let view = |(id, peer): (&PeerId, &Peer)| ui::Tile { trust: self.trust(*id), ..peer.view(around) };
-        let mut tiles: Vec<ui::Tile> = self.peers.iter().map(view).collect();
+        let mut tiles: Vec<ui::Tile> = self.peers.iter().filter(|(_, peer)| !peer.hidden).map(view).collect();
         tiles.sort_by_key(|tile| tile.tile);
         tiles
+    }
+
+    /// The number of a peer's tile, be it shown or not; `None` where there is none.
+    pub fn tile(&self, peer: PeerId) -> Option<u32> {
+        self.peers.get(&peer).map(|peer| peer.tile)
     }
 
     /// Whether this call can still be used.
@@ -249,6 +259,12 @@ impl Call {
         self.peers.values().map(|peer| peer.address)
     }
 
+    /// Whether the server lists this run, as far as it said.
+    #[cfg(test)]
+    pub(crate) fn lists(&self, run: Address) -> bool {
+        self.roster.contains(run)
+    }
+
     /// Runs of authors that the chat knows, our own included.
     #[cfg(test)]
     pub(crate) fn chat_runs(&self) -> usize {
@@ -269,22 +285,37 @@ impl Call {
     }
 
     fn handle_network_changed(&mut self, now: Instant) {
+        let settle = self.timings.settle;
         for id in self.ids() {
             let Some(peer) = self.peers.get_mut(&id) else { continue };
-            match &mut peer.session {
-                // Its sockets and all that was told of them are the old network's, and there is no path to lose: the next
-                // generation takes one round trip, a restart two and what DTLS waits for.
-                Some(session) if session.is_connecting() => {
-                    self.replace(id, now);
-                    self.start(id, true, now);
-                }
-                Some(session) => {
-                    session.network_changed(now);
-                    session.handle_timeout(now);
-                    self.drain(id, now);
-                }
-                None => self.revive_at_once(id, now),
+            let connecting = peer.session.as_ref().is_some_and(Session::is_connecting);
+            let just_moved = peer.moved.is_some_and(|at| now.saturating_duration_since(at) < settle);
+            if connecting && (just_moved || peer.timers.at(Timer::Moved).is_some()) {
+                // Addresses come one by one: each would throw away what has just been begun.
+                peer.timers.set(Timer::Moved, now + settle);
+            } else {
+                self.follow_network(id, now);
             }
+        }
+    }
+
+    /// Takes what there is between us and a peer to the network that the machine is in now.
+    fn follow_network(&mut self, id: PeerId, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        match &mut peer.session {
+            // Its sockets and all that was told of them are the old network's, and there is no path to lose: the next
+            // generation takes one round trip, a restart two and what DTLS waits for.
+            Some(session) if session.is_connecting() => {
+                peer.moved = Some(now);
+                self.replace(id, now);
+                self.start(id, true, now);
+            }
+            Some(session) => {
+                session.network_changed(now);
+                session.handle_timeout(now);
+                self.drain(id, now);
+            }
+            None => self.revive_at_once(id, now),
         }
     }
 

@@ -21,8 +21,6 @@ use crate::{
 
 /// How many generations somebody may know of that we have forgotten.
 const MAX_LEAP: u32 = 1_000_000;
-/// How long there is to wait for an attempt that will not be made.
-const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl Call {
     pub(super) fn handle_signaling(&mut self, input: SignalingInput, now: Instant) {
@@ -60,8 +58,7 @@ impl Call {
             let replaced = here.iter().any(|address| address.peer == gone.peer);
             if !replaced {
                 self.roster.remove(gone);
-                // They may be on their way back themselves: what happened in the gap is a hint at most.
-                self.hint(gone, Some(LeaveReason::Lost), now);
+                self.miss(gone, now);
                 self.depart(gone);
             }
         }
@@ -83,8 +80,8 @@ impl Call {
         let next = now + retry_in;
         self.signaling = match self.signaling {
             Signaling::Connecting { .. } => Signaling::Connecting { failed: true },
-            Signaling::Up => Signaling::Down { since: now, next },
-            Signaling::Down { since, .. } => Signaling::Down { since, next },
+            Signaling::Up => Signaling::Down { since: now, next, refused: false },
+            Signaling::Down { since, refused, .. } => Signaling::Down { since, next, refused },
         };
         self.changed = true;
         for id in self.ids() {
@@ -103,10 +100,12 @@ impl Call {
                 let reason = reason.as_ref().and_then(|code| code.as_str()).unwrap_or("refused");
                 self.end(reason, Cause::Left, now);
             }
-            (_, Signaling::Up | Signaling::Down { .. }) => {
-                self.handle_down(NEVER, now);
+            // It is tried again, and said once.
+            (_, Signaling::Down { since, next, refused: false }) => {
+                self.signaling = Signaling::Down { since, next, refused: true };
                 self.event(CallEvent::Notice(words::refused()));
             }
+            (_, Signaling::Up | Signaling::Down { .. }) => {}
         }
     }
 
@@ -173,6 +172,15 @@ impl Call {
             }
             None if hint.is_some() => self.linger(address.peer, now),
             None => {}
+        }
+    }
+
+    /// The server is back and does not list somebody: they may be on their way back themselves.
+    fn miss(&mut self, address: Address, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&address.peer).filter(|peer| peer.address == address) else { return };
+        match &mut peer.session {
+            Some(session) => session.handle_absence(),
+            None => self.linger(address.peer, now),
         }
     }
 
@@ -258,6 +266,9 @@ impl Call {
         if self.roster.heard(from, hello, broadcast, self.timings.ask_again, now) {
             self.say_hello(from, now);
         }
+        if self.is_away(from, now) {
+            return;
+        }
         self.meet(from, Some(hello), now);
         self.introduced(from.peer, now);
     }
@@ -269,6 +280,9 @@ impl Call {
             // An older run that is still heard does not take its place in the room back.
             return self.drop_one(Why::Stale);
         }
+        if self.is_away(from, now) {
+            return;
+        }
         self.supersede(from, now);
         self.meet(from, Some(hello), now);
         if !has_place(self) {
@@ -277,6 +291,12 @@ impl Call {
         self.chat.bind(from);
         self.say_hello(from, now);
         self.introduced(from.peer, now);
+    }
+
+    /// Whether the person took the tile of this run away, and the other side has not begun anything since: who they are is
+    /// no reason to begin something.
+    fn is_away(&self, address: Address, now: Instant) -> bool {
+        !self.peers.contains_key(&address.peer) && self.past.is_dismissed(address, now)
     }
 
     /// Somebody said who they are: they have a session from now on.

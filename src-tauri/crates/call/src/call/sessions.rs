@@ -36,7 +36,8 @@ impl Call {
         }
         if self.peers.len() < MAX_PEERS {
             let hello = hello.or(self.roster.hello(address));
-            let peer = Peer::new(address, self.next_tile, hello, &self.timings, now);
+            let mut peer = Peer::new(address, self.next_tile, hello, &self.timings, now);
+            peer.hidden = self.past.is_dismissed(address, now);
             self.next_tile += 1;
             self.peers.insert(address.peer, peer);
         }
@@ -68,6 +69,8 @@ impl Call {
         peer.address = address;
         peer.failed = None;
         peer.revivals = 0;
+        peer.begin_anew();
+        peer.hidden = self.past.is_dismissed(address, now);
         peer.timers.stop(Timer::Revive);
         peer.timers.set(Timer::Linger, deadline);
         peer.status = Status { state: SessionState::New, since: now, attempt: 0, cause: None };
@@ -88,7 +91,7 @@ impl Call {
     pub(super) fn start(&mut self, id: PeerId, ask: bool, now: Instant) {
         let Some(address) = self.peers.get(&id).map(|peer| peer.address) else { return };
         let known = self.past.generation(address);
-        let setup = self.setup(address);
+        let setup = self.setup(address, now);
         let session = if self.me.peer < id {
             let generation = known.saturating_add(1);
             self.past.used(address, generation, now);
@@ -110,7 +113,7 @@ impl Call {
         if !waits {
             self.replace(from.peer, now);
             let known = self.past.generation(from);
-            let session = Session::waiting(self.setup(from), known, false, now);
+            let session = Session::waiting(self.setup(from, now), known, false, now);
             self.install(from.peer, session, now);
         }
         self.past.used(from, generation, now);
@@ -120,12 +123,13 @@ impl Call {
         true
     }
 
-    fn setup(&mut self, remote: Address) -> session::Setup {
+    fn setup(&mut self, remote: Address, now: Instant) -> session::Setup {
         let key = SessionKey(self.next_key);
         self.next_key += 1;
         let seed = self.rng.random();
         let side = self.shares.side(key, remote);
-        session::Setup { key, remote, timings: self.timings, seed, signaling_up: self.signaling_up(), side }
+        let begun = self.peers.get_mut(&remote.peer).map_or(now, |peer| *peer.begun.get_or_insert(now));
+        session::Setup { key, remote, timings: self.timings, seed, signaling_up: self.signaling_up(), side, begun }
     }
 
     fn install(&mut self, id: PeerId, session: Session, now: Instant) {
@@ -180,6 +184,10 @@ impl Call {
                     if status.state == SessionState::Connected {
                         peer.failed = None;
                         peer.revivals = 0;
+                        peer.begin_anew();
+                        if std::mem::take(&mut peer.hidden) {
+                            self.past.show(address);
+                        }
                         if before != status.state {
                             let tracks = peer.tracks;
                             peer.expect(|track| tracks.is_on(track), now + self.timings.media_stall);
@@ -253,6 +261,10 @@ impl Call {
             return self.close(id, Cause::PeerLeft, now);
         }
         let Some(peer) = self.peers.get_mut(&id) else { return };
+        if peer.hidden {
+            // Nobody waits for another attempt of ours: the other side may make one.
+            return self.close(id, cause, now);
+        }
         if peer.status.state == SessionState::Connected {
             peer.status = Status { state: SessionState::Disconnected, since: now, attempt: 0, cause: Some(cause) };
             self.publish(id, now);
@@ -260,6 +272,7 @@ impl Call {
         self.release(id, cause_code(cause), now);
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.failed = Some(cause);
+        peer.begin_anew();
         peer.status = Status { state: SessionState::Failed, since: now, attempt: 0, cause: Some(cause) };
         let backoff = self.timings.revive_backoff;
         let next = usize::try_from(peer.revivals).ok().and_then(|done| backoff.get(done));
@@ -307,6 +320,7 @@ impl Call {
                     let cause = self.peers.get(&id).and_then(|peer| peer.failed).unwrap_or(Cause::ConnectTimeout);
                     self.close(id, cause, now);
                 }
+                Timer::Moved => self.follow_network(id, now),
                 Timer::Stall => {
                     if let Some(peer) = self.peers.get_mut(&id) {
                         peer.flow.ripen();
@@ -327,7 +341,8 @@ impl Call {
                         self.start(id, true, now);
                     }
                 }
-                Timer::Answer
+                Timer::Absent
+                | Timer::Answer
                 | Timer::Again
                 | Timer::Connect
                 | Timer::Offer
@@ -364,6 +379,7 @@ impl Call {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.picture = false;
         peer.flow = Flow::default();
+        peer.timers.stop(Timer::Moved);
         peer.timers.stop(Timer::Stall);
         let session = peer.session.take();
         let was_connected = std::mem::take(&mut peer.connected);
@@ -381,7 +397,8 @@ impl Call {
     /// Ends a session for good and takes its tile away.
     pub(super) fn close(&mut self, id: PeerId, cause: Cause, now: Instant) {
         self.release(id, cause_code(cause), now);
-        let name = self.peers.get(&id).map(|peer| peer.name.clone());
+        let shown = self.peers.get(&id).filter(|peer| !peer.hidden);
+        let name = shown.map(|peer| peer.name.clone());
         self.finish(id, cause, now);
         if let Some(name) = name.filter(|_| cause == Cause::PeerLeft) {
             self.event(CallEvent::Notice(words::left(id, &name)));

@@ -190,7 +190,7 @@ impl Session {
 
     /// Whether the server brings the other side what we say.
     pub(super) fn has_server(&self) -> bool {
-        self.signaling_up && !self.recovery.is_hinted()
+        self.signaling_up && self.listed
     }
 
     /// Answers over the path that the question took: it works.
@@ -303,7 +303,8 @@ impl Session {
     /// The way for descriptions and candidates.
     fn route(&self, now: Instant) -> Route {
         let route = self.paths.route(self.is_healthy(), self.signaling_up, now);
-        if !self.recovery.is_active() {
+        // What is said on `ctrl` before the other end is open may be lost.
+        if self.has_heard() && !self.recovery.is_active() {
             return route;
         }
         let every = self.paths.every(self.signaling_up);

@@ -43,14 +43,17 @@ pub(crate) struct Session {
     first_offerer: bool,
     /// 0 while the offer that begins it has not come.
     generation: u32,
-    made: Instant,
+    /// When it is given up if it has not connected.
+    connect_by: Instant,
     state: SessionState,
     since: Instant,
     cause: Option<Cause>,
     /// It was `connected` once.
     was_connected: bool,
     signaling_up: bool,
-    /// What the connection knows of that.
+    /// The server lists the peer, as far as it said. Unlike a hint, a path that works says nothing about that.
+    listed: bool,
+    /// Whether the server brings the other side what we say, as far as the connection knows.
     told_signaling: bool,
     negotiator: Negotiator,
     candidates: Candidates,
@@ -78,6 +81,8 @@ pub(crate) struct Setup {
     pub(crate) seed: u64,
     pub(crate) signaling_up: bool,
     pub(crate) side: Side,
+    /// When the first of those sessions was made whose place this one took without a connection, or this one.
+    pub(crate) begun: Instant,
 }
 
 /// What a session wants done.
@@ -146,20 +151,22 @@ impl Session {
     }
 
     fn new(setup: Setup, first_offerer: bool, generation: u32, now: Instant) -> Self {
-        let Setup { key, remote, timings, seed, signaling_up, side } = setup;
+        let Setup { key, remote, timings, seed, signaling_up, side, begun } = setup;
+        let connect_by = (now + timings.connect_timeout).min(begun + timings.connect_timeout * 2);
         let mut timers = Timers::default();
-        timers.set(Timer::Connect, now + timings.connect_timeout);
+        timers.set(Timer::Connect, connect_by);
         let mut session = Self {
             key,
             remote,
             first_offerer,
             generation,
-            made: now,
+            connect_by,
             state: SessionState::New,
             since: now,
             cause: None,
             was_connected: false,
             signaling_up,
+            listed: true,
             told_signaling: true,
             negotiator: Negotiator::new(first_offerer, &timings),
             candidates: Candidates::default(),
@@ -264,6 +271,10 @@ impl Session {
     /// for on the way to a first connection may be lost with the old one.
     pub(crate) fn handle_signaling(&mut self, up: bool, now: Instant) {
         self.signaling_up = up;
+        match up && !self.listed {
+            true => self.timers.set(Timer::Absent, now + self.timings.absent_after),
+            false => self.timers.stop(Timer::Absent),
+        }
         if up {
             self.recovery.at_once(now);
             if self.generation == 0 {
@@ -273,17 +284,6 @@ impl Session {
             }
         }
         self.advance(now);
-    }
-
-    /// The server said that the peer is gone, or takes it back.
-    pub(crate) fn handle_hint(&mut self, hint: Option<LeaveReason>, now: Instant) {
-        self.recovery.hint(hint, now);
-        if !self.was_connected {
-            match hint {
-                Some(_) => self.timers.hasten(Timer::Connect, now + self.timings.watchdog_hinted),
-                None => self.timers.set(Timer::Connect, self.made + self.timings.connect_timeout),
-            }
-        }
     }
 
     /// The network is another one: the engine takes the path along if it can, else ICE restarts. One without a path is
@@ -379,6 +379,7 @@ impl Session {
         self.negotiator.handle_timeout(now);
         while let Some(timer) = self.timers.due(now) {
             match timer {
+                Timer::Absent => self.absent(now),
                 Timer::Again if self.was_connected => {}
                 Timer::Again => {
                     self.timers.set(Timer::Again, now + self.timings.ask_again);
@@ -392,6 +393,7 @@ impl Session {
                 Timer::Roam => self.restart(now),
                 Timer::Answer
                 | Timer::Linger
+                | Timer::Moved
                 | Timer::Offer
                 | Timer::Op
                 | Timer::Ping

@@ -1,8 +1,8 @@
-//! The session's state, from what its connection says.
+//! The session's state, from what its connection and the server say.
 
 use std::time::Instant;
 
-use parlor_protocol::{Cause, SessionState, chat, ctrl};
+use parlor_protocol::{Cause, SessionState, chat, ctrl, signal::LeaveReason};
 
 use super::{Output, Session, Status};
 use crate::timer::Timer;
@@ -43,7 +43,9 @@ impl Session {
             self.set_state(SessionState::Connecting, None, now);
         }
         self.was_connected = true;
-        self.recovery.recovered(now);
+        if self.recovery.recovered(now) {
+            self.timers.stop(Timer::Absent);
+        }
         self.set_state(SessionState::Connected, None, now);
         self.talk.connected();
     }
@@ -58,7 +60,7 @@ impl Session {
 
     pub(super) fn handle_channel_open(&mut self, label: &str, now: Instant) {
         match label {
-            ctrl::LABEL if !self.paths.is_open() => {
+            ctrl::LABEL if !self.paths.is_open() && !self.ctrl_lost => {
                 if !self.was_connected {
                     // A channel opens over nothing else than a connection: its own word may come a moment later.
                     self.handle_connected(now);
@@ -99,6 +101,33 @@ impl Session {
             }
             chat::LABEL => self.chat_open = false,
             _ => {}
+        }
+    }
+
+    /// The server said that the peer is gone, or takes it back.
+    pub(crate) fn handle_hint(&mut self, hint: Option<LeaveReason>, now: Instant) {
+        self.listed = hint.is_none();
+        self.timers.stop(Timer::Absent);
+        self.recovery.hint(hint, now);
+        if !self.was_connected {
+            match hint {
+                Some(_) => self.timers.hasten(Timer::Connect, now + self.timings.watchdog_hinted),
+                None => self.timers.set(Timer::Connect, self.connect_by),
+            }
+        }
+    }
+
+    /// The server is back without the peer, of which it did not say that it is gone. That is a hint if it stays so: a server
+    /// that started anew knows nobody, and the peer may be on its way.
+    pub(crate) fn handle_absence(&mut self) {
+        self.listed = false;
+    }
+
+    /// The peer has not come back to the server.
+    pub(super) fn absent(&mut self, now: Instant) {
+        self.recovery.absent(now);
+        if !self.was_connected {
+            self.timers.hasten(Timer::Connect, now + self.timings.watchdog_hinted);
         }
     }
 

@@ -185,6 +185,42 @@ fn an_outage_of_eight_seconds_with_the_server_down_heals_by_itself() {
 }
 
 #[test]
+fn a_server_that_starts_anew_during_an_outage_takes_nobody_away_who_is_on_their_way_back_to_it() {
+    let mut world = connected(2);
+    world.set_path(0, 1, false);
+    world.run_for(ms(1000));
+    world.set_server(false);
+    world.set_online(1, false);
+    world.run_for(ms(5000));
+    world.set_server(true);
+    world.set_online(0, true);
+    let mut seen = Vec::new();
+    for _ in 0..35 {
+        world.run_for(ms(100));
+        seen.extend(states(&world, 0));
+    }
+    world.set_path(0, 1, true);
+    world.run_for(ms(400));
+    world.set_online(1, true);
+    world.run_for(ms(1000));
+    assert!(!seen.contains(&SessionState::Failed));
+    assert_eq!((states(&world, 0), states(&world, 1)), (vec![SessionState::Connected], vec![SessionState::Connected]));
+}
+
+#[test]
+fn a_machine_whose_network_never_rests_sees_its_attempt_fail() {
+    let mut world = World::new(5, 2);
+    world.set_path(0, 1, false);
+    world.join(0);
+    world.join(1);
+    for _ in 0..30 {
+        world.run_for(ms(1500));
+        world.move_away(0, Duration::ZERO);
+    }
+    assert_eq!((tiles(&world, 0)[0].row, tiles(&world, 1)[0].row), (SessionState::Failed, SessionState::Failed));
+}
+
+#[test]
 fn a_call_outlives_an_hour_without_the_server() {
     let mut world = connected(3);
     world.set_server(false);

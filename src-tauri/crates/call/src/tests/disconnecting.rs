@@ -1,7 +1,7 @@
 use parlor_protocol::{Cause, Remedy, SessionState, signal::LeaveReason};
 
 use super::bench::Bench;
-use crate::{Command, EngineEvent};
+use crate::{Command, EngineCommand, EngineEvent};
 
 use SessionState::{Closed, Connected, Connecting, Disconnected, Failed, New};
 
@@ -72,6 +72,28 @@ fn recovery_clears_the_hint() {
     bench.engine(EngineEvent::Connection(Disconnected));
     bench.seconds(5.0);
     assert_eq!(bench.state(), Some(Disconnected));
+}
+
+/// What the connection was told last of the server, if anything.
+fn told_of_server(bench: &Bench) -> Option<bool> {
+    let told = |command: &&EngineCommand| match command {
+        EngineCommand::Signaling(up) => Some(*up),
+        _ => None,
+    };
+    bench.commands().iter().rev().find_map(told)
+}
+
+#[test]
+fn recovery_does_not_bring_the_peer_back_to_the_server() {
+    let mut bench = Bench::lesser().connected();
+    bench.left(LeaveReason::Lost);
+    bench.engine(EngineEvent::Connection(Disconnected));
+    assert_eq!(told_of_server(&bench), Some(false));
+    bench.engine(EngineEvent::Connection(Connected));
+    assert_eq!(told_of_server(&bench), Some(false));
+    bench.signaling(crate::SignalingInput::PeerBack(bench.other));
+    bench.engine(EngineEvent::Connection(Connected));
+    assert_eq!(told_of_server(&bench), Some(true));
 }
 
 #[test]
@@ -236,6 +258,17 @@ fn dismiss_takes_no_working_tile_away() {
     let mut bench = Bench::lesser().connected();
     bench.command(Command::Dismiss(bench.other.peer));
     assert_eq!(bench.state(), Some(Connected));
+}
+
+#[test]
+fn a_channel_that_passes_for_ctrl_after_its_end_connects_nobody() {
+    let mut bench = Bench::lesser().connected();
+    bench.engine(EngineEvent::ChannelClosed { label: "ctrl".to_owned() });
+    bench.take();
+    bench.engine(EngineEvent::ChannelOpen { label: "ctrl".to_owned() });
+    assert_eq!((bench.connects(), bench.ctrl_messages().len()), (0, 0));
+    bench.seconds(2.6);
+    assert_eq!((bench.state(), bench.disconnects().len()), (Some(Failed), 1));
 }
 
 #[test]

@@ -1,12 +1,18 @@
+use std::time::Duration;
+
 use parlor_protocol::{
     Cause, Remedy, SessionState,
     ctrl::CtrlMessage,
     negotiation::{Candidate, NegotiationBody},
     peer::PeerBody,
     signal::ErrorCode,
+    ui,
 };
 
-use super::bench::{Bench, offer};
+use super::{
+    bench::{Bench, offer},
+    origin,
+};
 use crate::{CallEvent, Command, EngineCommand, EngineEvent, LocalPeer, Output, Refusal, SignalingInput};
 
 use SessionState::Closed;
@@ -109,4 +115,23 @@ fn a_room_that_does_not_let_us_back_in_does_not_end_the_call() {
     bench.signaling(SignalingInput::Refused { code: ErrorCode::RoomFull });
     assert_eq!((bench.tiles(), bench.notices()), (1, vec!["signaling-refused".to_owned()]));
     assert_eq!(bench.call.local_peer(), LocalPeer::New);
+}
+
+#[test]
+fn a_server_that_does_not_let_us_back_in_is_tried_again_and_said_to_be_one_once() {
+    let mut bench = Bench::lesser().connected();
+    bench.down();
+    for _ in 0..3 {
+        bench.signaling(SignalingInput::Refused { code: ErrorCode::UnsupportedVersion });
+        bench.signaling(SignalingInput::Down { retry_in: Duration::from_secs(30) });
+        let now = u64::try_from((bench.now - origin()).as_millis()).unwrap();
+        assert_eq!(bench.call.view().signaling, ui::Signaling::Down { since: 0, next: now + 30_000 });
+        bench.seconds(30.0);
+    }
+    assert_eq!((bench.state(), bench.notices().len()), (Some(SessionState::Connected), 1));
+    // In the next outage it is news again.
+    bench.up(true);
+    bench.down();
+    bench.signaling(SignalingInput::Refused { code: ErrorCode::UnsupportedVersion });
+    assert_eq!(bench.notices().len(), 2);
 }

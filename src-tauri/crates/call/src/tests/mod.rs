@@ -4,6 +4,7 @@ mod bench;
 mod connecting;
 mod counting;
 mod disconnecting;
+mod dismissing;
 mod frozen;
 mod hostile;
 mod leaving;

@@ -99,6 +99,22 @@ fn the_impolite_side_ignores_the_offer_and_its_candidates_and_says_its_own_again
 }
 
 #[test]
+fn an_offer_that_has_overtaken_the_answer_to_ours_is_no_collision() {
+    // The numbers of the offer and of the answer.
+    for (theirs, said, follows) in [(8, 7, true), (6, 7, false)] {
+        let mut impolite = agreed(false);
+        impolite.want(Want::PLAIN, origin());
+        impolite.made(3, offer("ours"), origin());
+        impolite.offered(5);
+        impolite.receive(offer("theirs"), theirs, None, false, origin());
+        impolite.receive(answer("first"), said, Some(5), false, origin());
+        steps(&mut impolite);
+        impolite.applied(4, origin());
+        assert_eq!(steps(&mut impolite).contains(&apply(5, offer("theirs"), false)), follows);
+    }
+}
+
+#[test]
 fn an_offer_that_comes_while_an_answer_is_applied_is_no_collision() {
     let mut impolite = agreed(false);
     impolite.want(Want::PLAIN, origin());

@@ -1,6 +1,6 @@
 //! Inputs in any order and of any content: the core may drop them, never break over them.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 use parlor_protocol::{
@@ -27,7 +27,10 @@ const STATES: [SessionState; 6] = [
 
 #[test]
 fn any_inputs_in_any_order_keep_every_promise() {
+    let mut again = 0;
     for seed in 0..400 {
+        let mut ctrl = Ctrl::default();
+        let mut planned = Vec::new();
         let mut rng = SmallRng::seed_from_u64(seed);
         let mut bench = if rng.random() { Bench::lesser().met() } else { Bench::greater().met() };
         let mut checks = Checks::of_nonsense();
@@ -47,7 +50,14 @@ fn any_inputs_in_any_order_keep_every_promise() {
         };
         check(&mut bench, None, &done);
         for _ in 0..300 {
-            let input = any_input(&mut bench, &mut rng);
+            let input = match planned.pop() {
+                Some(event) => of_session(&bench, event, &mut rng),
+                None => any_input(&mut bench, &mut rng),
+            };
+            if planned.is_empty() && rng.random_range(0..30) == 0 {
+                planned = opens_again();
+            }
+            ctrl.input(&bench, &input);
             done.push(format!("{input:?}"));
             check(&mut bench, Some(&input), &done);
             let waits = if rng.random_range(0..4) == 0 { rng.random_range(0..6000) } else { 0 };
@@ -57,6 +67,35 @@ fn any_inputs_in_any_order_keep_every_promise() {
                 bench.later(next - bench.now);
                 check(&mut bench, None, &done);
             }
+        }
+        again += ctrl.again;
+    }
+    assert!(again >= 100, "`ctrl` opened once more in {again} sessions");
+}
+
+/// Sessions whose `ctrl` opens, ends, and opens once more.
+#[derive(Default)]
+struct Ctrl {
+    open: BTreeSet<SessionKey>,
+    ended: BTreeSet<SessionKey>,
+    again: usize,
+}
+
+impl Ctrl {
+    fn input(&mut self, bench: &Bench, input: &Input) {
+        let Input::Engine { session, event } = input else { return };
+        if bench.session() != Some(*session) {
+            return;
+        }
+        match event {
+            EngineEvent::ChannelOpen { label } if label == "ctrl" => {
+                self.again += usize::from(self.ended.remove(session));
+                self.open.insert(*session);
+            }
+            EngineEvent::ChannelClosed { label } if label == "ctrl" && self.open.remove(session) => {
+                self.ended.insert(*session);
+            }
+            _ => {}
         }
     }
 }
@@ -115,10 +154,23 @@ fn any_input(bench: &mut Bench, rng: &mut SmallRng) -> Input {
             Input::Signaling(SignalingInput::Message { from, broadcast: rng.random(), message })
         }
         _ => {
-            let session = bench.session().unwrap_or(SessionKey(rng.random_range(0..5)));
-            Input::Engine { session, event: any_event(rng) }
+            let event = any_event(rng);
+            of_session(bench, event, rng)
         }
     }
+}
+
+/// An event of the session that there is, or of one that there is not.
+fn of_session(bench: &Bench, event: EngineEvent, rng: &mut SmallRng) -> Input {
+    let session = bench.session().unwrap_or(SessionKey(rng.random_range(0..5)));
+    Input::Engine { session, event }
+}
+
+/// What a side says that opens `ctrl`, ends it and opens it once more, the last first.
+fn opens_again() -> Vec<EngineEvent> {
+    let label = || "ctrl".to_owned();
+    let open = || EngineEvent::ChannelOpen { label: label() };
+    vec![open(), EngineEvent::ChannelClosed { label: label() }, open()]
 }
 
 fn any_command(peer: parlor_protocol::PeerId, rng: &mut SmallRng) -> Command {

@@ -283,6 +283,19 @@ fn a_renegotiation_travels_over_ctrl_alone_while_it_answers() {
 }
 
 #[test]
+fn a_renegotiation_travels_over_signaling_too_until_something_was_heard_on_ctrl() {
+    let mut bench = Bench::lesser().met();
+    bench.exchange(1);
+    bench.engine(EngineEvent::Connection(Connected));
+    bench.engine(EngineEvent::ChannelOpen { label: "ctrl".to_owned() });
+    bench.take();
+    bench.engine(EngineEvent::NegotiationNeeded);
+    let op = bench.offer_op().unwrap();
+    bench.engine(EngineEvent::Description { op, description: offer("mine") });
+    assert_eq!((bench.steps().len(), bench.ctrl_messages().len()), (1, 1));
+}
+
+#[test]
 fn a_renegotiation_that_nobody_answers_is_rolled_back_and_the_call_does_not_notice() {
     let mut bench = Bench::lesser().connected();
     bench.engine(EngineEvent::NegotiationNeeded);

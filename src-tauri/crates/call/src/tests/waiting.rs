@@ -156,9 +156,78 @@ fn whoever_was_missing_after_a_gap_in_signaling_is_lost_and_has_not_left() {
     bench.down();
     bench.up(false);
     bench.engine(EngineEvent::Connection(Disconnected));
-    bench.seconds(2.6);
+    // It may be on its way to a server that started anew.
+    bench.seconds(5.0 + 2.4);
+    assert_eq!(bench.state(), Some(Disconnected));
+    bench.seconds(0.2);
     assert_eq!((bench.tiles(), bench.state(), bench.cause()), (1, Some(Failed), Some(Cause::PeerLost)));
     assert_eq!(bench.notices(), [] as [&str; 0]);
+}
+
+#[test]
+fn whoever_comes_back_to_the_server_a_little_later_was_not_lost() {
+    let mut bench = Bench::lesser().connected();
+    bench.down();
+    bench.up(false);
+    bench.engine(EngineEvent::Connection(Disconnected));
+    bench.seconds(4.9);
+    bench.joined();
+    bench.seconds(7.0);
+    assert_eq!(bench.state(), Some(Disconnected));
+    bench.seconds(0.2);
+    assert_eq!((bench.state(), bench.cause()), (Some(Failed), Some(Cause::NetworkLost)));
+}
+
+#[test]
+fn while_we_cannot_reach_the_server_ourselves_nobody_is_missing_there() {
+    let mut bench = Bench::lesser().connected();
+    bench.down();
+    bench.up(false);
+    bench.engine(EngineEvent::Connection(Disconnected));
+    bench.seconds(3.0);
+    bench.down();
+    bench.seconds(4.0);
+    bench.up(false);
+    bench.seconds(4.9);
+    assert_eq!(bench.state(), Some(Disconnected));
+}
+
+#[test]
+fn a_path_that_works_again_takes_back_that_somebody_is_missing() {
+    let mut bench = Bench::lesser().connected();
+    bench.engine(EngineEvent::Connection(Disconnected));
+    bench.down();
+    bench.up(false);
+    bench.seconds(1.0);
+    bench.engine(EngineEvent::Connection(Connected));
+    bench.seconds(3.9);
+    bench.engine(EngineEvent::Connection(Disconnected));
+    bench.seconds(11.9);
+    assert_eq!(bench.state(), Some(Disconnected));
+}
+
+#[test]
+fn somebody_whom_the_server_said_to_have_left_is_not_merely_missing_after_a_gap_in_signaling() {
+    let mut bench = Bench::lesser().connected();
+    bench.left(LeaveReason::Left);
+    bench.down();
+    bench.up(false);
+    bench.seconds(6.0);
+    bench.engine(EngineEvent::Connection(Disconnected));
+    bench.seconds(2.6);
+    assert_eq!((bench.tiles(), bench.cause()), (0, Some(Cause::PeerLeft)));
+}
+
+#[test]
+fn somebody_who_is_missing_before_the_first_connection_is_given_little_time() {
+    let mut bench = Bench::lesser().met();
+    bench.engine(EngineEvent::Description { op: 1, description: offer("mine") });
+    bench.down();
+    bench.up(false);
+    bench.seconds(5.0 + 2.4);
+    assert_ne!(bench.state(), Some(Failed));
+    bench.seconds(0.2);
+    assert_eq!((bench.state(), bench.cause()), (Some(Failed), Some(Cause::ConnectTimeout)));
 }
 
 #[test]

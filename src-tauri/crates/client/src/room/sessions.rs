@@ -109,7 +109,7 @@ impl Room {
     }
 
     pub(super) fn open(&mut self, id: u64, peer: PeerId, first_offerer: bool) {
-        let tile = self.call.tiles().iter().find(|tile| tile.peer == peer).map_or(0, |tile| tile.tile);
+        let tile = self.call.tile(peer).unwrap_or_default();
         let (media_sender, media) = mpsc::channel(receive::PACKETS);
         let policy = self.relays.policy();
         let options = SessionOptions {
@@ -127,8 +127,8 @@ impl Room {
             ..SessionOptions::default()
         };
         let session = Session::spawn(id, options, self.senders.engine.clone(), media_sender);
-        let tiles = self.call.tiles();
-        self.pauses.retain(|peer, _| tiles.iter().any(|tile| tile.peer == *peer));
+        let call = &self.call;
+        self.pauses.retain(|peer, _| call.tile(*peer).is_some());
         let receiving = Receiving {
             pauses: Arc::clone(self.pauses.entry(peer).or_default()),
             id,

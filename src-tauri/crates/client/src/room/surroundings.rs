@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use parlor_call::{Input, SignalingInput};
 use parlor_engine::{Network, SessionCommand};
-use parlor_protocol::signal::IceServers;
+use parlor_protocol::signal::{ErrorCode, IceServers};
 use parlor_signaling::SignalingEvent;
 
 use super::{Room, RoomEvent, SignalingNews};
@@ -34,7 +34,7 @@ impl Room {
             SignalingEvent::PeerLeft { address, reason } => SignalingInput::PeerLeft { address, reason },
             SignalingEvent::Refused { code, message, fatal } => {
                 self.news.push(RoomEvent::Signaling(SignalingNews::Refused { code, message }));
-                if !fatal {
+                if !fatal && !keeps_out(code) {
                     return;
                 }
                 SignalingInput::Refused { code }
@@ -86,5 +86,20 @@ impl Room {
     pub(super) fn around(&self) -> Network {
         let now = self.watch.as_ref().map(NetworkWatch::now);
         now.map(|now| Network { addresses: now.addresses, preferred: now.preferred }).unwrap_or_default()
+    }
+}
+
+/// Whether it is we who are refused, until something changes on the server, and not something that we said.
+fn keeps_out(code: ErrorCode) -> bool {
+    match code {
+        ErrorCode::BadSignature | ErrorCode::Replaced | ErrorCode::RoomFull | ErrorCode::UnsupportedVersion => true,
+        ErrorCode::BadMessage
+        | ErrorCode::HandshakeTimeout
+        | ErrorCode::Idle
+        | ErrorCode::MessageTooLarge
+        | ErrorCode::NoSuchPeer
+        | ErrorCode::ServerStopping
+        | ErrorCode::TooFast
+        | ErrorCode::TooManyConnections => false,
     }
 }

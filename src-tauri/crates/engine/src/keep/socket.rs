@@ -28,6 +28,8 @@ pub(super) struct Socket {
     pub(super) known: SocketAddr,
     pub(super) real: SocketAddr,
     pub(super) inner: Arc<dyn AsyncUdpSocket>,
+    /// The one where the stack believes it to be, for TURN servers.
+    relays: Option<Arc<dyn AsyncUdpSocket>>,
     state: Arc<State>,
     held: Mutex<Held>,
 }
@@ -50,10 +52,11 @@ impl Socket {
         known: SocketAddr,
         real: SocketAddr,
         inner: Arc<dyn AsyncUdpSocket>,
+        relays: Option<Arc<dyn AsyncUdpSocket>>,
         state: Arc<State>,
         held: Held,
     ) -> Self {
-        Self { known, real, inner, state, held: Mutex::new(held) }
+        Self { known, real, inner, relays, state, held: Mutex::new(held) }
     }
 
     /// What is held back, for the socket that takes this one's place.
@@ -120,6 +123,22 @@ impl Socket {
         false
     }
 
+    /// Reads both sockets.
+    fn read(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        match self.relays.as_ref().map(|relays| relays.poll_recv(cx, bufs, meta)) {
+            Some(Poll::Ready(Ok(received))) => return Poll::Ready(Ok(received)),
+            // It goes alone: the path does not depend on it.
+            Some(Poll::Ready(Err(error))) => tracing::trace!(%error, "a socket could not be read"),
+            Some(Poll::Pending) | None => {}
+        }
+        self.inner.poll_recv(cx, bufs, meta)
+    }
+
     /// Keeps media until there is a pair again. False where it is not kept.
     fn hold(&self, datagrams: &[u8], meta: RecvMeta) -> bool {
         let mut held = lock(&self.held);
@@ -143,7 +162,8 @@ impl AsyncUdpSocket for Socket {
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
-        self.inner.poll_send(cx, transmit)
+        let relays = self.relays.as_ref().filter(|_| is_turn(transmit.contents));
+        relays.unwrap_or(&self.inner).poll_send(cx, transmit)
     }
 
     fn poll_recv(
@@ -160,7 +180,7 @@ impl AsyncUdpSocket for Socket {
         let most = if holds { 1 } else { bufs.len().min(meta.len()) };
         let (bufs, meta) = (&mut bufs[..most], &mut meta[..most]);
         loop {
-            let received = self.inner.poll_recv(cx, bufs, meta);
+            let received = self.read(cx, bufs, meta);
             match &received {
                 Poll::Ready(Ok(count)) => {
                     for (buffer, meta) in bufs.iter().zip(meta.iter()).take(*count) {
@@ -199,4 +219,15 @@ impl AsyncUdpSocket for Socket {
 /// DTLS, RTP and RTCP, which cannot be taken for a check (RFC 7983 §7).
 fn is_media(datagram: &[u8]) -> bool {
     matches!(datagram.first(), Some(20..=63 | 128..=191))
+}
+
+/// Channel data, and STUN of every method but Binding (RFC 8656 §17). Whom it goes to does not tell: a server may be asked for
+/// the address of the path too, and has to see it come from there.
+fn is_turn(datagram: &[u8]) -> bool {
+    match datagram {
+        [0x40..=0x4f, ..] => true,
+        // Without the class (RFC 8489 §5).
+        [high @ 0..=3, low, ..] => (high & 0x3e, low & 0xef) != (0, 1),
+        _ => false,
+    }
 }

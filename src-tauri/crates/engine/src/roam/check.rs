@@ -19,8 +19,8 @@ use rtc::{
 /// Says that the sender has moved here: 8 bytes, the number of its move, counted up through the session. From the range
 /// that receivers may ignore (RFC 8489 §14).
 const ATTR_MOVED: AttrType = AttrType(0xC1A0);
-/// The longest check that is looked at; the stack's have some 120 bytes.
-const MAX_CHECK: usize = 548;
+/// The longest check that is looked at, which is what an Ethernet frame holds; the stack's have some 120 bytes.
+const MAX_CHECK: usize = 1500;
 
 const REQUEST: u16 = 0x0001;
 const SUCCESS: u16 = 0x0101;
@@ -42,9 +42,10 @@ pub(super) enum Kind {
 pub(super) fn kind(datagram: &[u8]) -> Kind {
     match datagram {
         [20..=63 | 128..=191, ..] => Kind::Media,
-        [a, b, ..] if is_stun_message(datagram) && datagram.len() <= MAX_CHECK => match u16::from_be_bytes([*a, *b]) {
+        // The stack looks at no more than these bits of the type.
+        [a, b, ..] if is_stun_message(datagram) => match u16::from_be_bytes([*a & 0x3f, *b]) {
             REQUEST => Kind::Request,
-            SUCCESS => Kind::Success,
+            SUCCESS if datagram.len() <= MAX_CHECK => Kind::Success,
             _ => Kind::Other,
         },
         _ => Kind::Other,
@@ -136,12 +137,7 @@ pub(super) struct Proof {
 
 /// Checks name and integrity of a request (RFC 8445 §7.3).
 pub(super) fn prove_request(datagram: &[u8], credentials: &Credentials, crypto: &dyn RTCCrypto) -> Option<Proof> {
-    let mut message = decode(datagram)?;
-    // What follows the integrity is anybody's (RFC 8489 §14.5): a check has nothing there but its fingerprint.
-    let mut after = message.attributes.0.iter().skip_while(|attribute| attribute.typ != ATTR_MESSAGE_INTEGRITY).skip(1);
-    if after.any(|attribute| attribute.typ != ATTR_FINGERPRINT) {
-        return None;
-    }
+    let mut message = decode_request(datagram)?;
     let name = format!("{}:{}", credentials.local.ufrag, credentials.remote.ufrag);
     if message.get(ATTR_USERNAME).ok()? != name.as_bytes() {
         return None;
@@ -149,6 +145,16 @@ pub(super) fn prove_request(datagram: &[u8], credentials: &Credentials, crypto: 
     MessageIntegrity::check(&mut message, credentials.local.pwd.as_bytes(), crypto).ok()?;
     let moved = message.get(ATTR_MOVED).ok().and_then(|number| number.try_into().ok()).map(u64::from_be_bytes);
     Some(Proof { moved })
+}
+
+/// Whether a request is from somebody who knows this secret of ours. The other side's name is not looked at: it may be of a
+/// generation to come.
+pub(super) fn is_for(datagram: &[u8], local: &Secret, crypto: &dyn RTCCrypto) -> bool {
+    let Some(mut message) = decode_request(datagram) else { return false };
+    let named = message
+        .get(ATTR_USERNAME)
+        .is_ok_and(|name| name.strip_prefix(local.ufrag.as_bytes()).is_some_and(|theirs| theirs.starts_with(b":")));
+    named && MessageIntegrity::check(&mut message, local.pwd.as_bytes(), crypto).is_ok()
 }
 
 /// Checks the integrity of a success response, and gives the transaction that it answers.
@@ -170,6 +176,14 @@ pub(super) fn is_rtp(datagram: &[u8]) -> bool {
 /// The transaction of a STUN message that was looked at by [`kind`].
 pub(super) fn transaction(datagram: &[u8]) -> Option<TransactionId> {
     datagram.get(8..20)?.try_into().ok().map(TransactionId)
+}
+
+/// A request of which nothing was added by others.
+fn decode_request(datagram: &[u8]) -> Option<Message> {
+    let message = decode(datagram).filter(|_| datagram.len() <= MAX_CHECK)?;
+    // What follows the integrity is anybody's (RFC 8489 §14.5): a check has nothing there but its fingerprint.
+    let mut after = message.attributes.0.iter().skip_while(|attribute| attribute.typ != ATTR_MESSAGE_INTEGRITY).skip(1);
+    if after.any(|attribute| attribute.typ != ATTR_FINGERPRINT) { None } else { Some(message) }
 }
 
 fn decode(datagram: &[u8]) -> Option<Message> {
@@ -229,9 +243,42 @@ mod tests {
         let provider = default_provider().unwrap();
         let (_, check) = template(ATTR_ICE_CONTROLLED).check(&ours(), None, provider.crypto()).unwrap();
         assert!(prove_request(&check, &theirs(), provider.crypto()).is_some());
-        let mut message = decode(&check).unwrap();
-        message.add(ATTR_MOVED, &u64::MAX.to_be_bytes());
-        assert_eq!(prove_request(&message.raw, &theirs(), provider.crypto()), None);
+        assert!(is_for(&check, &secret("theirs"), provider.crypto()));
+        for (kind, value) in [(ATTR_MOVED, [0xff; 8]), (ATTR_ICE_CONTROLLED, [0xff; 8])] {
+            let mut message = decode(&check).unwrap();
+            message.add(kind, &value);
+            assert_eq!(prove_request(&message.raw, &theirs(), provider.crypto()), None);
+            assert!(!is_for(&message.raw, &secret("theirs"), provider.crypto()));
+        }
+    }
+
+    #[test]
+    fn a_check_of_another_generation_is_for_us_and_one_without_our_password_is_not() {
+        let provider = default_provider().unwrap();
+        let crypto = provider.crypto();
+        let next = Credentials { local: secret("next"), remote: secret("ours") };
+        let (_, check) = template(ATTR_ICE_CONTROLLING).check(&next, None, crypto).unwrap();
+        assert_eq!(prove_request(&check, &ours(), crypto), None);
+        assert!(is_for(&check, &secret("ours"), crypto));
+        assert!(!is_for(&check, &secret("theirs"), crypto) && !is_for(&check, &secret("our"), crypto));
+        let guessed = Secret { pwd: "another-password-of-22-chars".to_owned(), ..secret("ours") };
+        assert!(!is_for(&check, &guessed, crypto));
+    }
+
+    #[test]
+    fn whatever_the_stack_takes_for_a_request_is_one() {
+        let provider = default_provider().unwrap();
+        let (_, check) = template(ATTR_ICE_CONTROLLING).check(&ours(), None, provider.crypto()).unwrap();
+        for first in [0x40, 0xc0] {
+            let mut odd = check.clone();
+            odd[0] |= first;
+            assert_eq!(kind(&odd), Kind::Request);
+            assert!(!is_for(&odd, &secret("theirs"), provider.crypto()));
+        }
+        let mut long = check;
+        long.resize(MAX_CHECK + 1, 0);
+        assert_eq!(kind(&long), Kind::Request);
+        assert!(!is_for(&long, &secret("theirs"), provider.crypto()));
     }
 
     #[test]

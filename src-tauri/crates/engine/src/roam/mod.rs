@@ -7,11 +7,11 @@
 //! from then on.
 //!
 //! Owns: the sockets of a session, where they really are, where the other side really is, whether it answers. Refuses:
-//! gathering, pairs, whether to restart. A path that goes through a TURN server or TCP is left alone: the server knows its
-//! client by its address.
+//! gathering, pairs, whether to restart. A path that goes through a TURN server or TCP is left alone (`fixed`).
 
 mod check;
 mod extras;
+mod fixed;
 mod path;
 mod pulse;
 mod socket;
@@ -19,7 +19,7 @@ mod socket;
 use std::{
     collections::BTreeSet,
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -30,15 +30,17 @@ use std::{
 use rtc::crypto::{CryptoError, RTCCrypto, RTCCryptoProvider, default_provider};
 use tokio::{
     sync::watch,
+    task::AbortHandle,
     time::{Instant, sleep, sleep_until},
 };
-use webrtc::runtime::{AsyncUdpSocket, JoinHandle, Runtime};
+use webrtc::runtime::{AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime};
 
 use self::{
+    fixed::Streams,
     pulse::Pulse,
     socket::{Moved, Socket},
 };
-use crate::runtime::{Pending, forward_runtime};
+use crate::runtime::{Pending, forward_timers};
 
 pub(crate) use check::{Credentials, Secret};
 
@@ -56,6 +58,9 @@ const LONGEST: Duration = Duration::from_secs(1);
 const JUST_NOW: Duration = Duration::from_millis(300);
 /// How long an attempt whose old address is gone goes on by itself when it was given up on: it has nothing to lose.
 const PERSIST: Duration = Duration::from_secs(30);
+/// Secrets of our own that the other side may prove itself with: the generation that is agreed on, and the newest of those
+/// that were said since. Restarts that come to nothing say many.
+const MAX_SAID: usize = 8;
 
 /// The network as it is now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,17 +79,22 @@ struct State {
     inner: Arc<dyn Runtime>,
     keys: Arc<Keys>,
     sockets: Mutex<Vec<Weak<Socket>>>,
+    streams: Arc<Streams>,
     /// Checks that were begun; numbers moves too, so that a later one has a higher number.
     attempts: AtomicU64,
     /// Networks that were followed, in vain or not.
     networks: AtomicU64,
     moves: AtomicU64,
+    /// Asks on after the last attempt.
+    persisting: Mutex<Option<AbortHandle>>,
 }
 
 /// What proves who is who, and whether anybody is there: common to a session's sockets.
 pub(crate) struct Keys {
     provider: Arc<dyn RTCCryptoProvider>,
     credentials: Mutex<Option<Arc<Credentials>>>,
+    /// Oldest first.
+    said: Mutex<Vec<Secret>>,
     pulse: Mutex<Pulse>,
     silent: watch::Sender<bool>,
 }
@@ -110,6 +120,27 @@ impl Keys {
         self.provider.crypto()
     }
 
+    fn say(&self, secret: Secret) {
+        let agreed = self.credentials();
+        let mut said = lock(&self.said);
+        if said.contains(&secret) {
+            return;
+        }
+        let in_force = |secret: &Secret| agreed.as_ref().is_some_and(|agreed| agreed.local == *secret);
+        if said.len() == MAX_SAID
+            && let Some(oldest) = said.iter().position(|secret| !in_force(secret))
+        {
+            said.remove(oldest);
+        }
+        said.push(secret);
+    }
+
+    /// Whether a request is from somebody who knows one of our secrets; also while we have said none.
+    fn are_for(&self, request: &[u8]) -> bool {
+        let said = lock(&self.said);
+        said.is_empty() || said.iter().any(|secret| check::is_for(request, secret, self.crypto()))
+    }
+
     fn heard(&self, now: std::time::Instant) {
         if lock(&self.pulse).heard(now) {
             self.silent.send_replace(false);
@@ -130,11 +161,11 @@ impl Roam {
     ///
     /// The stack was built without cryptography.
     pub(crate) fn new(inner: Arc<dyn Runtime>) -> Result<Self, CryptoError> {
-        let (credentials, pulse) = Default::default();
+        let (credentials, said, pulse) = Default::default();
         let silent = watch::Sender::new(false);
-        let keys = Arc::new(Keys { provider: default_provider()?, credentials, pulse, silent });
-        let (sockets, attempts, networks, moves) = Default::default();
-        Ok(Self(Arc::new(State { inner, keys, sockets, attempts, networks, moves })))
+        let keys = Arc::new(Keys { provider: default_provider()?, credentials, said, pulse, silent });
+        let (sockets, streams, attempts, networks, moves, persisting) = Default::default();
+        Ok(Self(Arc::new(State { inner, keys, sockets, streams, attempts, networks, moves, persisting })))
     }
 
     /// For the connection.
@@ -142,14 +173,31 @@ impl Roam {
         Arc::new(Roaming { inner: Arc::clone(&self.0.inner), state: Arc::clone(&self.0) })
     }
 
+    /// The other side is about to learn this of us: checks that are made with it are for the stack.
+    pub(crate) fn say(&self, secret: Secret) {
+        self.0.keys.say(secret);
+    }
+
+    /// Nothing is asked any more. What an attempt holds of sockets goes with it.
+    pub(crate) fn close(&self) {
+        lock(&self.0.persisting).take().iter().for_each(AbortHandle::abort);
+    }
+
     /// The two sides agreed on this ICE generation.
     pub(crate) fn agree(&self, credentials: Option<Credentials>) {
         let credentials = credentials.map(Arc::new);
         let before = std::mem::replace(&mut *lock(&self.0.keys.credentials), credentials.clone());
-        if before != credentials {
-            lock(&self.0.keys.pulse).begin();
-            self.0.keys.silent.send_replace(false);
+        if before == credentials {
+            return;
         }
+        if let Some(credentials) = credentials {
+            self.say(credentials.local.clone());
+        }
+        for socket in lock(&self.0.sockets).iter().filter_map(Weak::upgrade) {
+            socket.begin();
+        }
+        lock(&self.0.keys.pulse).begin();
+        self.0.keys.silent.send_if_modified(std::mem::take);
     }
 
     /// Whether nothing has come back for a second for the media that is sent.
@@ -173,10 +221,16 @@ impl Roam {
     }
 
     /// The network is another one: takes the session to an address that works. Whether the other side answers there; false
-    /// after three round trips or so, or at once where a path cannot be moved.
+    /// after three round trips or so. A path that cannot be moved is left alone, and it is said at once whether it still is
+    /// what it was.
     pub(crate) async fn follow(&self, network: &Network, rtt: Duration) -> bool {
-        let Some((socket, remote)) = self.in_use().and_then(|socket| socket.remote().map(|remote| (socket, remote)))
-        else {
+        let socket = self.in_use();
+        let used_at = socket.as_ref().and_then(|socket| socket.used_at());
+        let tcp = self.0.streams.in_use().filter(|(at, _)| Some(*at) > used_at).map(|(_, path)| path);
+        if let Some(fixed) = tcp.or_else(|| socket.as_ref().and_then(|socket| socket.relay())) {
+            return fixed.stands(network, std::time::Instant::now());
+        }
+        let Some((socket, remote)) = socket.and_then(|socket| socket.place().map(|remote| (socket, remote))) else {
             tracing::debug!("no path that could be taken along");
             return false;
         };
@@ -218,7 +272,9 @@ impl Roam {
             self.0.moves.fetch_add(1, Relaxed);
         } else {
             let (roam, socket) = (self.clone(), Arc::downgrade(&socket));
-            tokio::spawn(async move { roam.persist(socket, fresh, network_number).await });
+            let persisting = tokio::spawn(async move { roam.persist(socket, fresh, network_number).await });
+            let before = lock(&self.0.persisting).replace(persisting.abort_handle());
+            before.iter().for_each(AbortHandle::abort);
         }
         answered
     }
@@ -263,7 +319,7 @@ impl Roam {
     /// The socket that media goes by.
     fn in_use(&self) -> Option<Arc<Socket>> {
         let sockets: Vec<_> = lock(&self.0.sockets).iter().filter_map(Weak::upgrade).collect();
-        sockets.into_iter().filter(|socket| socket.media_at().is_some()).max_by_key(|socket| socket.media_at())
+        sockets.into_iter().filter(|socket| socket.used_at().is_some()).max_by_key(|socket| socket.used_at())
     }
 
     fn bind(&self, address: IpAddr) -> io::Result<Arc<dyn AsyncUdpSocket>> {
@@ -302,7 +358,19 @@ impl Runtime for Roaming {
         Ok(socket)
     }
 
-    forward_runtime!();
+    fn wrap_tcp_listener(&self, listener: TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
+        Ok(self.state.streams.listener(self.inner.wrap_tcp_listener(listener)?))
+    }
+
+    fn connect_tcp<'a>(&'a self, address: SocketAddr) -> Pending<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
+        Box::pin(async move { Ok(self.state.streams.stream(self.inner.connect_tcp(address).await?)) })
+    }
+
+    fn resolve_host<'a>(&'a self, host: &'a str) -> Pending<'a, io::Result<Vec<SocketAddr>>> {
+        self.inner.resolve_host(host)
+    }
+
+    forward_timers!();
 }
 
 /// The address that the system would use to get there. Connecting such a socket sends nothing.

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 /// See the module: twenty reports, and no machine stops for so long in a call that works.
 const SILENCE: Duration = Duration::from_secs(1);
+/// After such a pause in what is sent, it has only just begun: sound that is silence comes every 400 ms.
+const PAUSE: Duration = Duration::from_millis(500);
 /// What must have come before, for silence to mean something.
 const STEADY: u32 = 50;
 
@@ -15,6 +17,10 @@ const STEADY: u32 = 50;
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     heard: Option<Instant>,
+    /// When media was last sent.
+    sent: Option<Instant>,
+    /// Since when it is sent without a pause.
+    sending: Option<Instant>,
     count: u32,
     silent: bool,
 }
@@ -29,7 +35,14 @@ impl Pulse {
 
     /// Media is sent. Whether the session is silent since now.
     pub(super) fn sends(&mut self, now: Instant) -> bool {
-        let lasts = self.heard.is_some_and(|heard| now.saturating_duration_since(heard) >= SILENCE);
+        let before = self.sent.replace(now);
+        if before.is_none_or(|before| now.saturating_duration_since(before) > PAUSE) {
+            self.sending = Some(now);
+        }
+        // Where nothing was sent for a while, nobody had anything to report.
+        let lasts = [self.heard, self.sending]
+            .into_iter()
+            .all(|since| since.is_some_and(|since| now.saturating_duration_since(since) >= SILENCE));
         lasts && self.count >= STEADY && !std::mem::replace(&mut self.silent, true)
     }
 
@@ -61,6 +74,15 @@ mod tests {
         assert!(pulse.heard(now + SILENCE * 3));
         assert!(!pulse.heard(now + SILENCE * 3));
         assert!(!pulse.sends(now + SILENCE * 3));
+    }
+
+    #[test]
+    fn nobody_reports_on_what_was_not_sent() {
+        let (mut pulse, now) = steady();
+        let unmuted = now + SILENCE * 2;
+        let told = |pulse: &mut Pulse, ms| pulse.sends(unmuted + Duration::from_millis(ms));
+        assert!((0..1000).step_by(20).all(|ms| !told(&mut pulse, ms)));
+        assert!(told(&mut pulse, 1000));
     }
 
     #[test]

@@ -2,21 +2,27 @@
 
 use std::{
     collections::VecDeque,
+    future::Future,
     io::{self, ErrorKind, IoSliceMut},
     net::SocketAddr,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
 use rtc::stun::message::TransactionId;
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Sleep, sleep},
+};
 use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
 
 use super::{
     Keys,
     check::{self, Kind, Template},
     extras::Extras,
+    fixed::Fixed,
     path::Path,
 };
 
@@ -30,6 +36,11 @@ const MAX_OUT: usize = 16;
 const NUDGE_EVERY: Duration = Duration::from_millis(100);
 /// How often at most: then the stack's own checks are enough.
 const NUDGES: u32 = 10;
+
+/// How long a datagram waits for room in a socket that is full, which is a packet of sound. While one waits, the stack's
+/// task does nothing else: it reads no socket and takes no event. Then that one is lost, and so are those after it, until
+/// there is room again.
+const ROOM: Duration = Duration::from_millis(20);
 
 /// See the module.
 #[derive(Debug)]
@@ -55,6 +66,9 @@ struct State {
     out: Vec<(TransactionId, u64)>,
     media_at: Option<Instant>,
     relayed: bool,
+    relayed_at: Option<Instant>,
+    relay: Option<Relay>,
+    full: Option<Full>,
     nudged: Option<Instant>,
     nudges: u32,
     errors: u32,
@@ -66,6 +80,22 @@ struct Waiting {
     by: Arc<dyn AsyncUdpSocket>,
     to: SocketAddr,
     datagram: Vec<u8>,
+}
+
+/// The TURN server that something was last sent through.
+#[derive(Debug, Clone, Copy)]
+struct Relay {
+    server: SocketAddr,
+    /// When it last passed something on to us.
+    heard: Option<Instant>,
+}
+
+/// A socket that had no room, and has had none since.
+#[derive(Debug)]
+struct Full {
+    socket: Arc<dyn AsyncUdpSocket>,
+    /// Over when what is sent by it is lost.
+    wait: Pin<Box<Sleep>>,
 }
 
 /// What is sent by the socket that it moved to.
@@ -82,15 +112,29 @@ impl Socket {
         Self { inner, keys, state: Mutex::default(), answered: watch::Sender::new(0) }
     }
 
-    /// When media was last sent by it.
-    pub(super) fn media_at(&self) -> Option<Instant> {
-        self.state().media_at
+    /// Another ICE generation begins.
+    pub(super) fn begin(&self) {
+        self.state().path.begin();
     }
 
-    /// Where media goes; `None` where no pair is selected or a TURN server passes it on.
-    pub(super) fn remote(&self) -> Option<SocketAddr> {
+    /// When media was last sent by it, or anything through a TURN server.
+    pub(super) fn used_at(&self) -> Option<Instant> {
         let state = self.state();
-        state.path.remote().filter(|_| !state.relayed)
+        state.media_at.max(state.relayed_at)
+    }
+
+    /// Where the other side is now; `None` where no pair is selected or a TURN server passes media on.
+    pub(super) fn place(&self) -> Option<SocketAddr> {
+        let state = self.state();
+        state.path.remote().filter(|_| !state.relayed).map(|remote| state.path.place(remote))
+    }
+
+    /// The path, where a TURN server passes media on.
+    pub(super) fn relay(&self) -> Option<Fixed> {
+        let state = self.state();
+        let Relay { server: remote, heard } = state.relay.filter(|_| state.relayed)?;
+        let by = state.moved.as_ref().filter(|(_, what)| *what == Moved::All).map_or(&self.inner, |(socket, _)| socket);
+        Some(Fixed { local: by.local_addr().ok()?.ip(), remote, heard })
     }
 
     /// Whether the path works and goes straight from the address that the stack knows.
@@ -135,7 +179,9 @@ impl Socket {
 
     /// Sends by another socket from now on.
     pub(super) fn send_by(&self, other: Arc<dyn AsyncUdpSocket>, what: Moved) {
-        self.state().moved = Some((other, what));
+        let mut state = self.state();
+        state.moved = Some((other, what));
+        state.full = None;
     }
 
     /// Reads a socket no more that was only read.
@@ -157,44 +203,66 @@ impl Socket {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at what came, and tells the stack whom it is from. True where it is not for the stack.
-    fn arrived(&self, state: &mut State, datagram: &[u8], meta: &mut RecvMeta, now: Instant) -> bool {
-        let stride = meta.stride.clamp(1, datagram.len().max(1));
-        let mut mine = false;
-        let mut from = meta.addr;
-        for part in datagram.chunks(stride) {
-            match check::kind(part) {
-                Kind::Request => {
-                    let keys = self.keys.credentials();
-                    let proof =
-                        keys.and_then(|credentials| check::prove_request(part, &credentials, self.keys.crypto()));
-                    from = match proof {
-                        Some(proof) => state.path.proven(meta.addr, proof, now),
-                        None => state.path.heard(meta.addr, now),
-                    };
-                }
-                Kind::Success => {
-                    let answer = self.answer(state, part);
-                    mine = answer.is_some();
-                    from = match answer {
-                        Some(true) => state.path.answered(meta.addr, now),
-                        Some(false) | None => state.path.heard(meta.addr, now),
-                    };
-                }
-                Kind::Other | Kind::Media => {
-                    from = state.path.heard(meta.addr, now);
-                    if state.path.is_there(meta.addr) || (state.relayed && check::is_relayed(part)) {
-                        self.keys.heard(now);
-                    }
-                }
+    /// Looks at what came, takes out what is not for the stack, and tells the stack whom the rest is from.
+    fn arrived(&self, state: &mut State, buffer: &mut [u8], meta: &mut RecvMeta, now: Instant) {
+        let length = meta.len.min(buffer.len());
+        let stride = meta.stride.clamp(1, length.max(1));
+        let mut known = meta.addr;
+        let mut kept = 0;
+        for start in (0..length).step_by(stride) {
+            let end = (start + stride).min(length);
+            let Some(from) = self.look(state, &buffer[start..end], meta.addr, now) else { continue };
+            known = from;
+            if kept < start {
+                buffer.copy_within(start..end, kept);
             }
+            kept += end - start;
         }
-        meta.addr = from;
+        (meta.addr, meta.len) = (known, kept);
         state.errors = 0;
         if !state.path.is_doubtful(now) {
             state.nudges = 0;
         }
-        mine && datagram.len() == stride
+    }
+
+    /// The address that the stack knows the sender of a datagram by; `None` where the datagram is not for the stack.
+    fn look(&self, state: &mut State, datagram: &[u8], from: SocketAddr, now: Instant) -> Option<SocketAddr> {
+        match check::kind(datagram) {
+            Kind::Request => {
+                let keys = self.keys.credentials();
+                let proof =
+                    keys.and_then(|credentials| check::prove_request(datagram, &credentials, self.keys.crypto()));
+                match proof {
+                    Some(proof) => Some(state.path.proven(from, proof, now)),
+                    None if self.keys.are_for(datagram) => Some(state.path.heard(from, now)),
+                    // The stack looks at roles (RFC 8445 §7.3.1.1) before it looks at who says so: anybody could turn its
+                    // own round.
+                    None => {
+                        tracing::trace!("a check from somebody who does not know our password");
+                        None
+                    }
+                }
+            }
+            Kind::Success => match self.answer(state, datagram) {
+                Some(true) => {
+                    state.path.answered(from, now);
+                    None
+                }
+                Some(false) => None,
+                None => Some(state.path.heard(from, now)),
+            },
+            Kind::Other | Kind::Media => {
+                let known = state.path.heard(from, now);
+                let relayed = check::is_relayed(datagram);
+                if let Some(relay) = state.relay.as_mut().filter(|relay| relayed && relay.server == from) {
+                    relay.heard = Some(now);
+                }
+                if state.path.comes_from(from) || (state.relayed && relayed) {
+                    self.keys.heard(now);
+                }
+                Some(known)
+            }
+        }
     }
 
     /// Asks whoever seems to be the other side at another address.
@@ -262,9 +330,14 @@ impl State {
                 self.media_at = Some(now);
                 self.relayed = false;
             }
-            Kind::Other if check::is_relayed(transmit.contents) => self.relayed = true,
-            Kind::Request if self.path.remote() == Some(transmit.destination) && self.template.is_none() => {
-                self.template = Template::read(transmit.contents);
+            Kind::Other if check::is_relayed(transmit.contents) => {
+                (self.relayed, self.relayed_at) = (true, Some(now));
+                let known = self.relay.filter(|relay| relay.server == transmit.destination);
+                self.relay = known.or(Some(Relay { server: transmit.destination, heard: None }));
+            }
+            Kind::Request if self.path.remote() == Some(transmit.destination) => {
+                // The role may be another one by now.
+                self.template = Template::read(transmit.contents).or_else(|| self.template.take());
             }
             Kind::Request | Kind::Success | Kind::Other => {}
         }
@@ -274,6 +347,16 @@ impl State {
             Moved::All => true,
         });
         (to, by.map(|(socket, _)| Arc::clone(socket)))
+    }
+
+    /// A socket has no room. Completes where it has had none for long: what is sent by it is lost.
+    fn poll_full(&mut self, socket: &Arc<dyn AsyncUdpSocket>, cx: &mut Context<'_>) -> Poll<()> {
+        let full = match self.full.take() {
+            Some(full) if Arc::ptr_eq(&full.socket, socket) => full,
+            Some(_) | None => Full { socket: Arc::clone(socket), wait: Box::pin(sleep(ROOM)) },
+        };
+        // Tokio also says that there is none when the task has had its turn, and says the same of time then.
+        self.full.insert(full).wait.as_mut().poll(cx)
     }
 
     /// A socket that is not read any more is not sent by either.
@@ -327,16 +410,21 @@ impl AsyncUdpSocket for Socket {
             segment_size: transmit.segment_size,
             src_ip: transmit.src_ip,
         };
-        socket.poll_send(cx, &moved).map(|sent| {
-            sent.or_else(|error| {
-                if error.kind() == ErrorKind::WouldBlock {
-                    return Err(error);
-                }
-                // An address or a route that is gone loses datagrams, as a bad path does: ICE finds out.
-                tracing::trace!(%error, "a datagram was not sent");
+        let Poll::Ready(sent) = socket.poll_send(cx, &moved) else {
+            return self.state().poll_full(socket, cx).map(|()| {
+                tracing::trace!("a datagram was lost: its socket is full");
                 Ok(size)
-            })
-        })
+            });
+        };
+        self.state().full.take_if(|full| Arc::ptr_eq(&full.socket, socket));
+        Poll::Ready(sent.or_else(|error| {
+            if error.kind() == ErrorKind::WouldBlock {
+                return Err(error);
+            }
+            // An address or a route that is gone loses datagrams, as a bad path does: ICE finds out.
+            tracing::trace!(%error, "a datagram was not sent");
+            Ok(size)
+        }))
     }
 
     fn poll_recv(
@@ -366,12 +454,11 @@ impl AsyncUdpSocket for Socket {
                 }
                 Poll::Ready(Ok(count)) => {
                     let now = Instant::now();
-                    let mut mine = false;
-                    for (buffer, meta) in bufs.iter().zip(meta.iter_mut()).take(count) {
-                        mine = self.arrived(&mut state, &buffer[..meta.len.min(buffer.len())], meta, now);
+                    for (buffer, meta) in bufs.iter_mut().zip(meta.iter_mut()).take(count) {
+                        self.arrived(&mut state, buffer, meta, now);
                     }
                     self.ask_rival(&mut state, cx, now);
-                    if !(mine && count == 1) {
+                    if count == 0 || meta.iter().take(count).any(|meta| meta.len > 0) {
                         return Poll::Ready(Ok(count));
                     }
                 }

@@ -1,14 +1,17 @@
 use std::{
     collections::VecDeque,
+    future::poll_fn,
     io::IoSliceMut,
     sync::atomic::AtomicBool,
     task::{Context, Poll, Wake, Waker},
 };
 
 use rtc::stun::{
-    attributes::{ATTR_ICE_CONTROLLING, ATTR_PRIORITY},
-    message::{BINDING_REQUEST, Message, TransactionId},
+    attributes::{ATTR_ICE_CONTROLLED, ATTR_ICE_CONTROLLING, ATTR_PRIORITY, ATTR_USERNAME, AttrType},
+    integrity::MessageIntegrity,
+    message::{BINDING_REQUEST, BINDING_SUCCESS, Message, Setter, TransactionId},
 };
+use tokio::time::timeout;
 use webrtc::runtime::{RecvMeta, TokioRuntime, Transmit};
 
 use super::*;
@@ -24,7 +27,15 @@ struct Fake {
     /// Whom it wakes when it is not full any more.
     writer: Mutex<Option<Waker>>,
     sent: Mutex<Vec<Vec<u8>>>,
-    coming: Mutex<VecDeque<Vec<u8>>>,
+    /// What comes at once from one address, and how long each datagram of it is.
+    coming: Mutex<VecDeque<(SocketAddr, usize, Vec<u8>)>>,
+}
+
+impl Fake {
+    fn comes(&self, from: &str, datagrams: &[&[u8]]) {
+        let stride = datagrams.first().map_or(0, |datagram| datagram.len());
+        lock(&self.coming).push_back((from.parse().unwrap(), stride, datagrams.concat()));
+    }
 }
 
 impl AsyncUdpSocket for Fake {
@@ -50,9 +61,9 @@ impl AsyncUdpSocket for Fake {
         if self.broken.load(Relaxed) {
             return Poll::Ready(Err(io::ErrorKind::NetworkDown.into()));
         }
-        let Some(datagram) = lock(&self.coming).pop_front() else { return Poll::Pending };
-        bufs[0][..datagram.len()].copy_from_slice(&datagram);
-        (meta[0].addr, meta[0].len, meta[0].stride) = (THERE.parse().unwrap(), datagram.len(), datagram.len());
+        let Some((from, stride, datagrams)) = lock(&self.coming).pop_front() else { return Poll::Pending };
+        bufs[0][..datagrams.len()].copy_from_slice(&datagrams);
+        (meta[0].addr, meta[0].len, meta[0].stride) = (from, datagrams.len(), stride);
         Poll::Ready(Ok(1))
     }
 }
@@ -70,25 +81,46 @@ impl Wake for Stack {
 /// A session on a path of which everything is known that a check is made from.
 fn session() -> (Roam, Arc<Fake>, Arc<Socket>) {
     let roam = Roam::new(Arc::new(TokioRuntime)).unwrap();
-    let secret = |name: &str| Secret { ufrag: name.to_owned(), pwd: "a-password-of-22-chars".to_owned() };
     roam.agree(Some(Credentials { local: secret("ours"), remote: secret("theirs") }));
     let fake = Arc::new(Fake::default());
     let socket = Arc::new(Socket::new(fake.clone(), Arc::clone(&roam.0.keys)));
     lock(&roam.0.sockets).push(Arc::downgrade(&socket));
-    let mut check = Message::new();
-    check.build(&[Box::new(BINDING_REQUEST), Box::new(TransactionId::new())]).unwrap();
-    check.add(ATTR_ICE_CONTROLLING, &[1; 8]);
-    check.add(ATTR_PRIORITY, &[2; 4]);
-    for datagram in [media(), check.raw] {
+    for datagram in [media(), unproven(ATTR_ICE_CONTROLLING, 1).raw] {
         assert!(send(&socket, &datagram, Waker::noop()).is_ready());
     }
     lock(&fake.sent).clear();
     (roam, fake, socket)
 }
 
+fn secret(name: &str) -> Secret {
+    Secret { ufrag: name.to_owned(), pwd: "a-password-of-22-chars".to_owned() }
+}
+
+/// A check without a password.
+fn unproven(role: AttrType, tiebreaker: u8) -> Message {
+    let mut check = Message::new();
+    check.build(&[Box::new(BINDING_REQUEST), Box::new(TransactionId::new())]).unwrap();
+    check.add(ATTR_USERNAME, b"ours:theirs");
+    check.add(role, &[tiebreaker; 8]);
+    check.add(ATTR_PRIORITY, &[2; 4]);
+    check
+}
+
+/// One of the other side's, to a generation of ours.
+fn proven(roam: &Roam, ours: &str, moved: Option<u64>) -> Vec<u8> {
+    let template = check::Template::read(&unproven(ATTR_ICE_CONTROLLED, 1).raw).unwrap();
+    let credentials = Credentials { local: secret("theirs"), remote: secret(ours) };
+    template.check(&credentials, moved, roam.0.keys.crypto()).unwrap().1
+}
+
 /// DTLS.
 fn media() -> Vec<u8> {
     vec![22; 32]
+}
+
+/// Sound.
+fn rtp() -> Vec<u8> {
+    [&[0x80, 111][..], &[0; 30]].concat()
 }
 
 fn send(socket: &Socket, contents: &[u8], waker: &Waker) -> Poll<io::Result<usize>> {
@@ -101,6 +133,20 @@ fn receive(socket: &Socket, waker: &Waker) -> Poll<io::Result<usize>> {
     let mut buffer = [0; 1500];
     let mut meta = [RecvMeta::default()];
     socket.poll_recv(&mut Context::from_waker(waker), &mut [IoSliceMut::new(&mut buffer)], &mut meta)
+}
+
+/// What the stack gets.
+fn received(socket: &Socket) -> Option<Vec<u8>> {
+    let mut buffer = [0; 1500];
+    let mut meta = [RecvMeta::default()];
+    let mut cx = Context::from_waker(Waker::noop());
+    match socket.poll_recv(&mut cx, &mut [IoSliceMut::new(&mut buffer)], &mut meta) {
+        Poll::Ready(received) => {
+            assert_eq!(received.unwrap(), 1);
+            Some(buffer[..meta[0].len].to_vec())
+        }
+        Poll::Pending => None,
+    }
 }
 
 #[tokio::test]
@@ -131,6 +177,134 @@ async fn a_check_on_a_full_socket_does_not_take_the_stacks_place_there() {
 }
 
 #[tokio::test]
+async fn a_socket_that_stays_full_holds_nobody_up() {
+    let (_roam, fake, socket) = session();
+    fake.full.store(true, Relaxed);
+    let first = poll_fn(|cx| send(&socket, &media(), cx.waker()));
+    let lost = timeout(Duration::from_millis(100), first).await.expect("it is given up");
+    assert_eq!(lost.unwrap(), media().len());
+    // Those behind it wait no more.
+    assert!((0..50).all(|_| send(&socket, &media(), Waker::noop()).is_ready()));
+    assert!(lock(&fake.sent).is_empty());
+
+    fake.full.store(false, Relaxed);
+    assert!(send(&socket, &media(), Waker::noop()).is_ready());
+    assert_eq!(*lock(&fake.sent), [media()]);
+    // Another time is another time.
+    fake.full.store(true, Relaxed);
+    assert!(send(&socket, &media(), Waker::noop()).is_pending());
+}
+
+#[tokio::test]
+async fn nothing_is_lost_because_the_task_had_its_turn() {
+    let roam = Roam::new(Arc::new(TokioRuntime)).unwrap();
+    let [ours, theirs] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+    theirs.set_nonblocking(true).unwrap();
+    let destination = theirs.local_addr().unwrap();
+    let socket = roam.runtime().wrap_udp_socket(ours).unwrap();
+    for n in 0..200 {
+        let contents = &[n];
+        let transmit = Transmit { destination, ecn: None, contents, segment_size: None, src_ip: None };
+        poll_fn(|cx| socket.poll_send(cx, &transmit)).await.unwrap();
+    }
+    let mut buffer = [0];
+    let came: Vec<u8> = std::iter::from_fn(|| theirs.recv(&mut buffer).ok().map(|_| buffer[0])).collect();
+    assert_eq!(came, (0..200).collect::<Vec<u8>>());
+}
+
+#[tokio::test]
+async fn who_does_not_know_our_password_is_not_heard() {
+    let (roam, fake, socket) = session();
+    let forged = unproven(ATTR_ICE_CONTROLLING, 0xff).raw;
+    fake.comes(THERE, &[&forged]);
+    assert_eq!(received(&socket), None);
+    // What came with it is.
+    let beside = vec![0x80; forged.len()];
+    fake.comes(THERE, &[&forged, &beside, &forged, &media()]);
+    assert_eq!(received(&socket), Some([beside, media()].concat()));
+
+    let check = proven(&roam, "ours", None);
+    fake.comes(THERE, &[&check]);
+    assert_eq!(received(&socket), Some(check));
+    // A generation to come, before and after it is told of; there may have been many that came to nothing.
+    fake.comes(THERE, &[&proven(&roam, "next", None)]);
+    assert_eq!(received(&socket), None);
+    for n in 0..20 {
+        roam.say(secret(&format!("vain-{n}")));
+    }
+    roam.say(secret("next"));
+    for ours in ["next", "ours"] {
+        let check = proven(&roam, ours, None);
+        fake.comes(THERE, &[&check]);
+        assert_eq!(received(&socket), Some(check), "{ours}");
+    }
+}
+
+#[tokio::test]
+async fn the_other_side_is_sought_where_it_is_now() {
+    const ELSEWHERE: &str = "127.0.0.1:6000";
+    let (roam, fake, socket) = session();
+    assert_eq!(socket.place(), THERE.parse().ok());
+    fake.comes(ELSEWHERE, &[&proven(&roam, "ours", Some(1))]);
+    assert!(received(&socket).is_some());
+    let asked = check::transaction(&lock(&fake.sent).pop().unwrap()).unwrap();
+    let mut answer = Message::new();
+    answer.build(&[Box::new(BINDING_SUCCESS), Box::new(asked)]).unwrap();
+    let pwd = secret("theirs").pwd;
+    MessageIntegrity::new_short_term_integrity_with_provider(pwd, roam.0.keys.crypto()).add_to(&mut answer).unwrap();
+    fake.comes(ELSEWHERE, &[&answer.raw]);
+    assert_eq!(received(&socket), None);
+    assert_eq!(socket.place(), ELSEWHERE.parse().ok());
+}
+
+/// Whether the session falls silent while media goes there and comes from elsewhere.
+async fn falls_silent(with: impl FnOnce(&Roam, &Fake)) -> bool {
+    let (roam, fake, socket) = session();
+    for _ in 0..60 {
+        fake.comes(THERE, &[&media()]);
+    }
+    with(&roam, &fake);
+    while received(&socket).is_some() {}
+    let end = std::time::Instant::now() + Duration::from_millis(1300);
+    while std::time::Instant::now() < end {
+        assert!(send(&socket, &rtp(), Waker::noop()).is_ready());
+        fake.comes("127.0.0.1:6000", &[&rtp()]);
+        while received(&socket).is_some() {}
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let silent = *roam.silent().borrow();
+    silent
+}
+
+#[tokio::test]
+async fn the_other_side_may_send_by_another_pair() {
+    assert!(!falls_silent(|roam, fake| fake.comes("127.0.0.1:6000", &[&proven(roam, "ours", None)])).await);
+    assert!(falls_silent(|_, _| {}).await);
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_keeps_no_socket_for_an_attempt() {
+    let (roam, _fake, socket) = session();
+    let there = BTreeSet::from([IpAddr::from([127, 0, 0, 2])]);
+    assert!(!roam.follow(&Network { addresses: there.clone(), preferred: there }, Duration::ZERO).await);
+    let fresh = Arc::downgrade(&socket.current());
+    let begun = async {
+        while Arc::strong_count(&socket) == 1 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(Duration::from_secs(5), begun).await.expect("it asks on");
+    roam.close();
+    drop(socket);
+    let gone = async {
+        while fresh.strong_count() > 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(Duration::from_millis(800), gone).await.expect("nobody has it");
+}
+
+#[tokio::test]
 async fn checks_that_nobody_sends_do_not_pile_up() {
     let (_roam, fake, socket) = session();
     let by: Arc<dyn AsyncUdpSocket> = fake.clone();
@@ -157,7 +331,7 @@ async fn a_socket_that_breaks_beside_the_stacks_own_goes_alone() {
     }
     assert!(send(&socket, &media(), Waker::noop()).is_ready());
     assert_eq!((lock(&fake.sent).len(), lock(&other.sent).len()), (1, 1));
-    lock(&fake.coming).push_back(media());
+    fake.comes(THERE, &[&media()]);
     assert!(matches!(receive(&socket, Waker::noop()), Poll::Ready(Ok(1))));
 }
 
@@ -166,4 +340,17 @@ async fn the_stack_hears_of_its_own_socket_that_breaks() {
     let (_roam, fake, socket) = session();
     fake.broken.store(true, Relaxed);
     assert!(matches!(receive(&socket, Waker::noop()), Poll::Ready(Err(_))));
+}
+
+#[tokio::test]
+async fn a_path_through_a_relay_that_has_a_socket_of_its_own_is_left_alone() {
+    let (roam, _fake, direct) = session();
+    let remote = || roam.in_use().and_then(|socket| socket.place());
+    assert_eq!(remote(), THERE.parse().ok());
+    let relays = Arc::new(Socket::new(Arc::new(Fake::default()), Arc::clone(&roam.0.keys)));
+    lock(&roam.0.sockets).push(Arc::downgrade(&relays));
+    assert!(send(&relays, &[0x40, 0, 0, 1, 7], Waker::noop()).is_ready());
+    assert_eq!(remote(), None);
+    assert!(send(&direct, &media(), Waker::noop()).is_ready());
+    assert_eq!(remote(), THERE.parse().ok());
 }

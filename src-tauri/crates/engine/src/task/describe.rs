@@ -10,7 +10,7 @@ use parlor_protocol::{
 use tokio::time::Instant;
 
 use super::{End, Live, bounded};
-use crate::{connection, error::EngineError, keep::Keep, message::SessionEvent};
+use crate::{connection, error::EngineError, keep::Keep, message::SessionEvent, sdp};
 
 /// How often it is looked at whether an answer that was said ahead is still to wait.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
@@ -155,7 +155,10 @@ impl Live {
             self.outbound.set_payload_type(role, types.get(&role).copied());
         }
         let event = match result {
-            Ok(Some(description)) => SessionEvent::Description { op, description },
+            Ok(Some(description)) => {
+                sdp::secret(&description.sdp).into_iter().for_each(|secret| self.roam.say(secret));
+                SessionEvent::Description { op, description }
+            }
             Ok(None) => SessionEvent::Applied { op },
             Err(error) => {
                 tracing::debug!(session = self.id, op, %error, "negotiation");

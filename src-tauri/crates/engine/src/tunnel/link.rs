@@ -112,6 +112,10 @@ async fn run(way: Way, mut waiting: mpsc::Receiver<Vec<u8>>, mut gone: oneshot::
                     }
                     () = cut_off => return,
                 }
+                // What still waits was for a connection that nobody needs any more.
+                if waiting.is_closed() {
+                    return;
+                }
             }
             Err(error) => {
                 if !std::mem::replace(&mut told, true) {
@@ -195,5 +199,47 @@ async fn carry(
     tokio::select! {
         read = reading => read,
         written = writing => written,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+    use webrtc::runtime::TokioRuntime;
+
+    use super::*;
+
+    /// Longer than it takes to write what there is room for.
+    const BLOCKED: Duration = Duration::from_millis(300);
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_after_its_socket_is_gone_is_over() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let (alive, gone) = oneshot::channel();
+        let way = Way {
+            url: format!("turn:127.0.0.1:{port}?transport=tcp").parse().unwrap(),
+            stands_for: SocketAddr::from(([0, 0, 0, 1], port)),
+            local: IpAddr::from([127, 0, 0, 1]),
+            runtime: Arc::new(TokioRuntime),
+            came: mpsc::channel(1).0,
+        };
+        let task = tokio::spawn(run(way, waiting, gone));
+        // Requests, so that each of them would have the server connected to.
+        let mut request = vec![0, 1, 4, 0, 0x21, 0x12, 0xa4, 0x42];
+        request.resize(20 + 1024, 7);
+        queue.send(request.clone()).await.unwrap();
+        let (stream, _) = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+        // The server does not read.
+        while timeout(BLOCKED, queue.send(request.clone())).await.is_ok() {}
+        drop((queue, alive));
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!task.is_finished(), "it has some time for what is written");
+        drop(stream);
+        assert!(timeout(PATIENCE, task).await.unwrap().is_ok(), "it panicked");
     }
 }

@@ -22,7 +22,7 @@ use std::{
 };
 
 use parlor_protocol::{ice::IceWay, signal::IceServer};
-use tokio::{task::JoinHandle as Lookup, time::timeout};
+use tokio::{sync::watch, task::JoinHandle as Lookup, time::timeout};
 use webrtc::{
     peer_connection::RTCIceServer,
     runtime::{AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime},
@@ -45,11 +45,17 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub(crate) struct Tunnel {
     inner: Arc<dyn Runtime>,
     ways: Arc<Ways>,
+    over: watch::Sender<bool>,
 }
 
 impl Tunnel {
     pub(crate) fn new(inner: Arc<dyn Runtime>, policy: IcePolicy) -> Arc<Self> {
-        Arc::new(Self { inner, ways: Arc::new(Ways::new(policy)) })
+        Arc::new(Self { inner, ways: Arc::new(Ways::new(policy)), over: watch::Sender::new(false) })
+    }
+
+    /// The session is over: nobody is looked for or connected to any more.
+    pub(crate) fn close(&self) {
+        self.over.send_replace(true);
     }
 
     /// The servers as the stack has to be told of them, without those that cannot be used.
@@ -76,10 +82,12 @@ impl Tunnel {
         if !self.ways.begin(&authority) {
             return None;
         }
-        let (inner, ways) = (Arc::clone(&self.inner), Arc::clone(&self.ways));
+        let (inner, ways, over) = (Arc::clone(&self.inner), Arc::clone(&self.ways), self.over.subscribe());
         Some(tokio::spawn(async move {
-            let found = inner.resolve_host(&authority).await.unwrap_or_default();
-            ways.remember(&authority, &found);
+            tokio::select! {
+                found = inner.resolve_host(&authority) => ways.remember(&authority, &found.unwrap_or_default()),
+                () = end(over) => {}
+            }
         }))
     }
 
@@ -117,7 +125,10 @@ impl Runtime for Tunnel {
         Box::pin(async move {
             match self.ways.policy() {
                 IcePolicy::All => {
-                    let connected = timeout(CONNECT, self.inner.connect_tcp(address)).await;
+                    let connected = tokio::select! {
+                        connected = timeout(CONNECT, self.inner.connect_tcp(address)) => connected,
+                        () = end(self.over.subscribe()) => return Err(io::ErrorKind::ConnectionAborted.into()),
+                    };
                     stream::stream(connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??)
                 }
                 IcePolicy::Relay => Err(io::ErrorKind::PermissionDenied.into()),
@@ -142,6 +153,11 @@ impl Runtime for Tunnel {
     }
 
     forward_timers!();
+}
+
+/// Completes when the session is over.
+async fn end(mut over: watch::Receiver<bool>) {
+    over.wait_for(|over| *over).await.ok();
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ const PROOF: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(15);
 /// How long the last frames may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// When to look again whether one of them has ended.
+/// When to look again whether one of them has ended, or whether the system has room for another.
 const FULL: Duration = Duration::from_millis(500);
 
 /// A listener whose connections never make the stack wait.
@@ -56,7 +56,12 @@ impl AsyncTcpListener for Listener {
             while self.open.load(Relaxed) >= ACCEPTED {
                 tokio::time::sleep(FULL).await;
             }
-            let (stream, from) = self.inner.accept().await?;
+            let accepted = self.inner.accept().await;
+            if accepted.is_err() {
+                // A process that has too many files open finds the connection waiting again, and the stack asks at once.
+                tokio::time::sleep(FULL).await;
+            }
+            let (stream, from) = accepted?;
             let place = Place::take(&self.open);
             Ok((Arc::new(Stream::new(stream, Some(place))) as Arc<dyn AsyncTcpStream>, from))
         })
@@ -167,5 +172,34 @@ impl AsyncTcpStream for Stream {
 
     fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.inner.peer_addr()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a process that has as many files open as it may.
+    #[derive(Debug)]
+    struct Exhausted;
+
+    impl AsyncTcpListener for Exhausted {
+        fn accept<'a>(&'a self) -> Pending<'a, io::Result<(Arc<dyn AsyncTcpStream>, SocketAddr)>> {
+            Box::pin(std::future::ready(Err(io::Error::other("too many open files"))))
+        }
+
+        fn local_addr(&self) -> io::Result<SocketAddr> {
+            Ok(SocketAddr::from(([127, 0, 0, 1], 1)))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listener_that_fails_is_asked_again_after_a_while() {
+        let listener = listener(Arc::new(Exhausted)).unwrap();
+        let start = Instant::now();
+        for n in 1..=3 {
+            assert!(listener.accept().await.is_err());
+            assert!(start.elapsed() >= FULL * n, "{:?}", start.elapsed());
+        }
     }
 }

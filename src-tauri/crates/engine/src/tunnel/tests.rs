@@ -7,6 +7,8 @@ use webrtc::runtime::TokioRuntime;
 
 use super::*;
 
+mod closing;
+
 /// A machine whose name service knows nothing under `.dead` and is slow about it, and that reaches nobody over TCP.
 #[derive(Debug)]
 struct Patchy {
@@ -88,6 +90,13 @@ async fn tunnel() -> (Arc<dyn AsyncUdpSocket>, SocketAddr, Listener) {
 
 async fn soon<T>(future: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(10), future).await.expect("in time")
+}
+
+/// In a flood: the task that writes the connection is to get as far as it can.
+async fn let_others_run(n: u32) {
+    if n.is_multiple_of(100) {
+        tokio::task::yield_now().await;
+    }
 }
 
 async fn accept(listener: &Listener) -> TcpStream {
@@ -172,13 +181,18 @@ async fn what_was_said_last_arrives_although_the_socket_is_gone() {
 async fn a_server_that_does_not_read_holds_nobody_up() {
     let (socket, server, listener) = tunnel().await;
     socket.send_to(&request(1), server).await.unwrap();
-    let _stream = accept(&listener).await;
+    let mut stream = accept(&listener).await;
     let flood = async {
-        for _ in 0..100_000 {
+        for n in 0..100_000 {
             socket.send_to(&data(200), server).await.unwrap();
+            let_others_run(n).await;
         }
     };
     soon(flood).await;
+    // What it says is heard although it does not listen.
+    stream.write_all(&data(4)).await.unwrap();
+    let mut buffer = [0; 64];
+    assert_eq!(soon(socket.recv_from(&mut buffer)).await.unwrap(), (8, server));
 }
 
 #[tokio::test]
@@ -194,13 +208,16 @@ async fn tcp_to_a_peer_that_does_not_read_holds_nobody_up() {
     let tunnel = Tunnel::new(Arc::new(TokioRuntime), IcePolicy::All);
     let listener = Listener::bind("127.0.0.1:0").await.unwrap();
     let stream = tunnel.connect_tcp(listener.local_addr().unwrap()).await.unwrap();
-    let _peer = accept(&listener).await;
+    let mut peer = accept(&listener).await;
     let flood = async {
-        for _ in 0..20_000 {
+        for n in 0..20_000 {
             stream.write_all(&[0; 1200]).await.unwrap();
+            let_others_run(n).await;
         }
     };
     soon(flood).await;
+    peer.write_all(&request(1)).await.unwrap();
+    assert_eq!(soon(stream.read(&mut [0; 64])).await.unwrap(), 20);
 }
 
 #[tokio::test(start_paused = true)]

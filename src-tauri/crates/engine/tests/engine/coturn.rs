@@ -14,6 +14,8 @@ use tempfile::TempDir;
 
 /// Longer than it takes to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How often it is started at most: somebody else may have got its port meanwhile.
+const ATTEMPTS: u32 = 5;
 
 /// Runs as long as this lives.
 pub(crate) struct Coturn {
@@ -36,6 +38,11 @@ impl Coturn {
 
     /// Listens on 127.0.0.1 for UDP, TCP and TLS, with a certificate for `localhost`.
     fn with(users: &[&str]) -> Self {
+        (0..ATTEMPTS).find_map(|_| Self::attempt(users)).expect("there are free ports")
+    }
+
+    /// `None` where a port was not free any more.
+    fn attempt(users: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let (port, tls_port) = (free_port(), free_port());
         let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -56,8 +63,7 @@ impl Coturn {
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().expect("coturn is there: scripts/install.sh test installs it");
         let mut server = Self { child, folder, port, tls_port };
-        server.wait();
-        server
+        server.listens().then_some(server)
     }
 
     /// Its address for one way of speaking to it: `udp`, `tcp` or `tls`; or `stun`, for one's own address alone.
@@ -83,11 +89,21 @@ impl Coturn {
         self.folder.path().join("certificate.pem")
     }
 
-    fn wait(&mut self) {
+    /// Waits until it listens. Whether it does: a port that is not free it would wait for.
+    fn listens(&mut self) -> bool {
         let deadline = Instant::now() + PATIENCE;
-        while [self.port, self.tls_port].iter().any(|port| TcpStream::connect(("127.0.0.1", *port)).is_err()) {
+        loop {
+            let answers = |port: &u16| TcpStream::connect(("127.0.0.1", *port)).is_ok();
+            let listens = [self.port, self.tls_port].iter().all(answers);
+            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap();
+            if log.contains("Cannot bind") {
+                return false;
+            }
             let over = self.child.try_wait().unwrap().is_some() || Instant::now() > deadline;
-            assert!(!over, "{}", std::fs::read_to_string(self.folder.path().join("log")).unwrap());
+            assert!(!over, "{log}");
+            if listens {
+                return true;
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
     }

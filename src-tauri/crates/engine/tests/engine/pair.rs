@@ -33,6 +33,8 @@ pub(crate) struct Side {
     pub(crate) netem: Netem,
     pub(crate) seen: Vec<SessionEvent>,
     pub(crate) packets: Vec<(TrackRole, RtpReceived)>,
+    /// When each of them came.
+    pub(crate) came: Vec<Instant>,
     /// What it told of itself beside its descriptions.
     pub(crate) candidates: Vec<Candidate>,
     /// Generations of which it told that they have no more, and how many candidates it had told of until then.
@@ -52,8 +54,8 @@ impl Side {
         let (media_sender, media) = mpsc::channel(4096);
         let options = SessionOptions { runtime: Some(options.runtime.unwrap_or_else(|| netem.runtime())), ..options };
         let session = Session::spawn(id, options, event_sender, media_sender);
-        let (seen, packets, candidates, ends, half_trickle) = Default::default();
-        Self { session, netem, seen, packets, candidates, ends, half_trickle, events, media }
+        let (seen, packets, came, candidates, ends, half_trickle) = Default::default();
+        Self { session, netem, seen, packets, came, candidates, ends, half_trickle, events, media }
     }
 
     pub(crate) fn options(first_offerer: bool) -> SessionOptions {
@@ -111,6 +113,11 @@ impl Side {
 
     pub(crate) fn command(&self, command: SessionCommand) {
         self.session.command(command).unwrap();
+    }
+
+    fn receive(&mut self, (_, role, packet, came): Media) {
+        self.packets.push((role, packet));
+        self.came.push(came);
     }
 }
 
@@ -227,8 +234,8 @@ impl Pair {
         let (who, event) = tokio::select! {
             Some((_, event)) = self.a.events.recv() => (Who::A, event),
             Some((_, event)) = self.b.events.recv() => (Who::B, event),
-            Some((_, role, packet, _)) = self.a.media.recv() => return self.a.packets.push((role, packet)),
-            Some((_, role, packet, _)) = self.b.media.recv() => return self.b.packets.push((role, packet)),
+            Some(packet) = self.a.media.recv() => return self.a.receive(packet),
+            Some(packet) = self.b.media.recv() => return self.b.receive(packet),
             else => std::future::pending().await,
         };
         match event {

@@ -10,6 +10,10 @@ use crate::{
     pair::{Pair, Side, Who, number, packet},
 };
 
+/// How often something may be tried to see how fast it is. A machine with other things to do is slow now and then; what waits
+/// for a timer is slow each time.
+const ATTEMPTS: usize = 3;
+
 /// Whether there is a handshake record in it (RFC 6347 §4.1), as it is or wrapped for a relay.
 fn handshake(datagram: &[u8]) -> bool {
     datagram.windows(2).any(|bytes| bytes == [22, 0xfe])
@@ -33,17 +37,30 @@ async fn time_to_connect(pair: &mut Pair) -> Duration {
     start.elapsed()
 }
 
+/// One of a few attempts takes less than `limit`.
+async fn assert_below(limit: Duration, what: &str, mut attempt: impl AsyncFnMut() -> Duration) {
+    let mut times: Vec<Duration> = Vec::new();
+    while times.len() < ATTEMPTS && times.iter().all(|time| *time >= limit) {
+        times.push(attempt().await);
+    }
+    assert!(times.iter().any(|time| *time < limit), "{what}: {times:?}");
+}
+
+/// How long two take to connect one of whom loses a datagram of the handshake, and no other.
+async fn time_with_a_loss(mut pair: Pair, who: Who, after: u32) -> Duration {
+    pair.side(who).netem.lose(handshake, after);
+    let time = time_to_connect(&mut pair).await;
+    assert_eq!(pair.side(who).netem.counts().lost, 1);
+    pair.close().await;
+    time
+}
+
 #[tokio::test]
 async fn a_dtls_flight_that_is_lost_costs_no_second() {
     // Each of the first three datagrams of each side: whole flights, and parts of the longer ones.
     for (who, after) in [Who::A, Who::B].into_iter().flat_map(|who| (0..3).map(move |after| (who, after))) {
-        let mut pair = Pair::new();
-        pair.side(who).netem.lose(handshake, after);
-        let time = time_to_connect(&mut pair).await;
-        println!("{who:?} lost datagram {after}: {time:?}");
-        assert_eq!(pair.side(who).netem.counts().lost, 1);
-        assert!(time < Duration::from_millis(900), "{who:?} lost datagram {after}: {time:?}");
-        pair.close().await;
+        let what = format!("{who:?} lost datagram {after}");
+        assert_below(Duration::from_millis(900), &what, async || time_with_a_loss(Pair::new(), who, after).await).await;
     }
 }
 
@@ -51,11 +68,13 @@ async fn a_dtls_flight_that_is_lost_costs_no_second() {
 async fn a_session_through_relays_alone_connects_in_less_than_a_second() {
     let coturn = Coturn::start();
     for way in ["udp", "tcp"] {
-        let mut pair = relayed(&coturn, way);
-        let time = time_to_connect(&mut pair).await;
-        println!("over {way}: {time:?}");
-        assert!(time < Duration::from_secs(1), "over {way}: {time:?}");
-        pair.close().await;
+        assert_below(Duration::from_secs(1), way, async || {
+            let mut pair = relayed(&coturn, way);
+            let time = time_to_connect(&mut pair).await;
+            pair.close().await;
+            time
+        })
+        .await;
     }
 }
 
@@ -63,13 +82,9 @@ async fn a_session_through_relays_alone_connects_in_less_than_a_second() {
 async fn a_dtls_flight_that_is_lost_on_its_way_to_a_relay_costs_no_second() {
     let coturn = Coturn::start();
     for who in [Who::A, Who::B] {
-        let mut pair = relayed(&coturn, "udp");
-        pair.side(who).netem.lose(handshake, 0);
-        let time = time_to_connect(&mut pair).await;
-        println!("{who:?} lost a datagram: {time:?}");
-        assert_eq!(pair.side(who).netem.counts().lost, 1);
-        assert!(time < Duration::from_secs(1), "{who:?} lost a datagram: {time:?}");
-        pair.close().await;
+        let what = format!("{who:?} lost a datagram");
+        let attempt = async || time_with_a_loss(relayed(&coturn, "udp"), who, 0).await;
+        assert_below(Duration::from_secs(1), &what, attempt).await;
     }
 }
 

@@ -1,31 +1,12 @@
 //! A machine that gets another address: what a restart makes of it.
 
-use std::{os::unix::fs::MetadataExt, process::Command};
-
 use parlor_engine::SessionOptions;
 use parlor_protocol::SessionState;
 
-use crate::pair::{Pair, Side, Who};
-
-/// Says that this process has a network of its own.
-const INSIDE: &str = "PARLOR_TEST_NETWORK";
-
-/// Runs a test of this module again, in a process with a network of its own, in which nothing is up.
-async fn in_a_network_of_its_own(test: &str) {
-    let mut program = Command::new("unshare");
-    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
-        program.arg("--map-root-user");
-    }
-    program.arg("--net").arg(std::env::current_exe().unwrap()).args(["--exact", test]).env(INSIDE, "1");
-    let output = tokio::task::spawn_blocking(move || program.output()).await.unwrap().unwrap();
-    let [printed, said] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
-    assert!(output.status.success() && printed.contains("1 passed"), "{printed}\n{said}");
-}
-
-fn ip(command: &str) {
-    let output = Command::new("ip").args(command.split(' ')).output().unwrap();
-    assert!(output.status.success(), "ip {command}: {}", String::from_utf8_lossy(&output.stderr));
-}
+use crate::{
+    network::{self, ip},
+    pair::{Pair, Side, Who},
+};
 
 /// The addresses of a side's candidates in its newest generation, which are all its own.
 fn told(side: &Side) -> Vec<String> {
@@ -41,18 +22,20 @@ fn told(side: &Side) -> Vec<String> {
 
 #[tokio::test]
 async fn a_restart_after_the_path_is_lost_tells_the_address_that_the_machine_has_now() {
-    if std::env::var_os(INSIDE).is_none() {
-        let test = "rebind::a_restart_after_the_path_is_lost_tells_the_address_that_the_machine_has_now";
-        return in_a_network_of_its_own(test).await;
+    if !network::is_ours("rebind::a_restart_after_the_path_is_lost_tells_the_address_that_the_machine_has_now").await {
+        return;
     }
     ip("link set lo up");
     ip("address add 10.1.0.2/32 dev lo");
+    // There is multicast at first, and none later.
+    ip("route add 224.0.0.0/4 dev lo");
     // All addresses of the machine but loopback, as in a call; B is where A cannot be.
     let wherever = SessionOptions { bind: SessionOptions::default().bind, ..Side::options(true) };
     let mut pair = Pair::of(wherever, Side::options(false));
     pair.negotiate(Who::A, false).await;
     pair.until("connected", |pair| pair.is_connected()).await;
     assert_eq!(told(&pair.a), ["10.1.0.2"]);
+    ip("route delete 224.0.0.0/4 dev lo");
     for (who, before, now) in [(Who::A, "10.1.0.2", "10.1.0.3"), (Who::B, "10.1.0.3", "10.1.0.4")] {
         ip(&format!("address add {now}/32 dev lo"));
         ip(&format!("address delete {before}/32 dev lo"));

@@ -15,6 +15,7 @@ use crate::{
     coturn::Coturn,
     pair::{Pair, Side, Who, packet},
     recorder::Recorder,
+    roam::Talk,
 };
 
 /// Two sessions that may use relays alone, each at an address of its own.
@@ -24,6 +25,7 @@ fn relayed(server: &IceServer) -> (Pair, [Recorder; 2]) {
         bind: vec![address.to_owned()],
         ice_servers: vec![server.clone()],
         ice_policy: IcePolicy::Relay,
+        ice_tcp: true,
         runtime: Some(recorder.runtime()),
         ..Side::options(first)
     };
@@ -32,7 +34,7 @@ fn relayed(server: &IceServer) -> (Pair, [Recorder; 2]) {
     (Pair::of(a, b), recorders)
 }
 
-async fn connect(pair: &mut Pair) {
+pub(crate) async fn connect(pair: &mut Pair) {
     pair.negotiate(Who::A, false).await;
     pair.until_within(Duration::from_secs(15), "connected", |pair| {
         pair.is_connected() && pair.a.opened("ctrl") && pair.b.opened("ctrl")
@@ -41,7 +43,7 @@ async fn connect(pair: &mut Pair) {
 }
 
 /// Connects, and sends a message and sound.
-async fn carries(server: IceServer) -> (Pair, [Recorder; 2]) {
+pub(crate) async fn carries(server: IceServer) -> (Pair, [Recorder; 2]) {
     let (mut pair, recorders) = relayed(&server);
     connect(&mut pair).await;
     pair.a.command(SessionCommand::Send { label: "ctrl".to_owned(), data: "hello".into() });
@@ -191,7 +193,49 @@ async fn a_relay_named_later_is_used_from_the_next_restart_on() {
     pair.close().await;
 }
 
-fn over_tcp_too() -> Pair {
+/// Where a side's host candidates are, in all that it said.
+fn hosts(side: &Side) -> BTreeSet<String> {
+    let descriptions = side.seen.iter().filter_map(|event| match event {
+        SessionEvent::Description { description, .. } => Some(description.sdp.as_str()),
+        _ => None,
+    });
+    let told = side.candidates.iter().map(|told| told.candidate.as_str());
+    let lines = descriptions.flat_map(str::lines).chain(told).filter(|line| line.contains(" typ host"));
+    lines.map(|line| line.split(' ').skip(4).take(2).collect::<Vec<_>>().join(":")).collect()
+}
+
+/// In how many of its generations a side told of a relay.
+fn generations_with_relay(side: &Side) -> usize {
+    let relays = side.candidates.iter().filter(|told| told.candidate.contains(" typ relay"));
+    relays.map(|told| &told.ufrag).collect::<BTreeSet<_>>().len()
+}
+
+#[tokio::test]
+async fn a_restart_that_keeps_the_path_finds_a_relay_again() {
+    let coturn = Coturn::start();
+    for way in ["udp", "tcp"] {
+        let options = |first| SessionOptions { ice_servers: vec![coturn.server(way)], ..Side::options(first) };
+        let mut pair = Pair::of(options(true), options(false));
+        connect(&mut pair).await;
+        let mut talk = Talk::over(pair).await;
+        for generation in 1..=3 {
+            if generation > 1 {
+                talk.pair.negotiate(Who::A, true).await;
+            }
+            talk.pair
+                .until("both tell of a relay", |pair| {
+                    [&pair.a, &pair.b].into_iter().all(|side| generations_with_relay(side) == generation)
+                })
+                .await;
+            talk.on_for(Duration::from_secs(1)).await;
+            assert!(talk.pair.is_connected(), "over {way}");
+        }
+        assert_eq!([&talk.pair.a, &talk.pair.b].map(|side| hosts(side).len()), [1, 1], "over {way}: the path was kept");
+        talk.end().await;
+    }
+}
+
+pub(crate) fn over_tcp_too() -> Pair {
     let options = |first| SessionOptions { ice_tcp: true, ..Side::options(first) };
     Pair::of(options(true), options(false))
 }

@@ -1,14 +1,20 @@
 //! Addresses that change under a session.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, SocketAddr, UdpSocket},
     time::{Duration, Instant},
 };
 
-use parlor_engine::{Network, SessionCommand, SessionEvent, netem::Impairment};
+use parlor_engine::{
+    Network, SessionCommand, SessionEvent, SessionOptions,
+    netem::{Fault, Impairment},
+};
 use parlor_protocol::{SessionState, media::TrackRole};
 
-use crate::pair::{Pair, Who, packet};
+use crate::{
+    pair::{Pair, Side, Who, packet},
+    recorder::Recorder,
+};
 
 /// One round trip between the two.
 const ROUND_TRIP: Duration = Duration::from_millis(40);
@@ -20,8 +26,9 @@ const BUSY: Duration = Duration::from_millis(600);
 pub(crate) struct Talk {
     pub(crate) pair: Pair,
     voices: Vec<tokio::task::JoinHandle<()>>,
-    heard: [(usize, Instant); 2],
-    pub(crate) gap: [Duration; 2],
+    /// How many packets each side's gap counts in, and when the last of them came.
+    counted: [(usize, Instant); 2],
+    gap: [Duration; 2],
 }
 
 impl Talk {
@@ -43,31 +50,32 @@ impl Talk {
             })
         });
         let now = Instant::now();
-        let mut talk = Self { pair, voices: voices.into(), heard: [(0, now); 2], gap: [Duration::ZERO; 2] };
+        let mut talk = Self { pair, voices: voices.into(), counted: [(0, now); 2], gap: [Duration::ZERO; 2] };
         talk.on_for(Duration::from_millis(1200)).await;
-        assert!(talk.heard.iter().all(|(count, _)| *count > 30), "{:?}", talk.heard);
+        assert!(talk.counted.iter().all(|(count, _)| *count > 30), "{:?}", talk.counted);
         talk.gap = [Duration::ZERO; 2];
         talk
     }
 
     pub(crate) async fn on_for(&mut self, time: Duration) {
-        let end = Instant::now() + time;
-        while Instant::now() < end {
-            self.pair.run_for(Duration::from_millis(5)).await;
-            let now = Instant::now();
-            for (at, side) in [&self.pair.a, &self.pair.b].into_iter().enumerate() {
-                let count = side.received(TrackRole::Microphone);
-                let (before, since) = self.heard[at];
-                if count > before {
-                    self.gap[at] = self.gap[at].max(now - since);
-                    self.heard[at] = (count, now);
-                }
+        self.pair.run_for(time).await;
+        for (at, side) in [&self.pair.a, &self.pair.b].into_iter().enumerate() {
+            let (count, mut last) = self.counted[at];
+            for came in &side.came[count..] {
+                self.gap[at] = self.gap[at].max(came.saturating_duration_since(last));
+                last = *came;
             }
+            self.counted[at] = (side.came.len(), last);
+            self.gap[at] = self.gap[at].max(last.elapsed());
         }
-        let now = Instant::now();
-        for (at, (_, since)) in self.heard.into_iter().enumerate() {
-            self.gap[at] = self.gap[at].max(now - since);
-        }
+    }
+
+    /// Each hears the other where it is now. A side takes a voice from anywhere: who hears is who is found.
+    async fn assert_both_heard(&mut self) {
+        let before = [&self.pair.a, &self.pair.b].map(|side| side.came.len());
+        let hears = |side: &Side, before: usize| side.came.len() > before + 20;
+        let both = |pair: &mut Pair| hears(&pair.a, before[0]) && hears(&pair.b, before[1]);
+        self.pair.until("both hear each other", both).await;
     }
 
     /// No session noticed anything.
@@ -89,17 +97,20 @@ fn connected() -> SessionEvent {
     SessionEvent::Connection(SessionState::Connected)
 }
 
-fn network(addresses: &[&str], preferred: &str) -> Network {
-    let parse = |address: &&str| address.parse::<IpAddr>().unwrap();
-    Network { addresses: addresses.iter().map(parse).collect(), preferred: [parse(&preferred)].into() }
+fn ip(address: &str) -> IpAddr {
+    address.parse().unwrap()
 }
 
-fn roam(op: u64, addresses: &[&str], preferred: &str) -> SessionCommand {
+fn network(addresses: &[&str], preferred: &str) -> Network {
+    Network { addresses: addresses.iter().map(|address| ip(address)).collect(), preferred: [ip(preferred)].into() }
+}
+
+pub(crate) fn roam(op: u64, addresses: &[&str], preferred: &str) -> SessionCommand {
     SessionCommand::Roam { op, network: network(addresses, preferred) }
 }
 
 /// What was answered, in order.
-fn roamed(pair: &Pair) -> Vec<(u64, bool)> {
+pub(crate) fn roamed(pair: &Pair) -> Vec<(u64, bool)> {
     let reached = |event: &SessionEvent| match event {
         SessionEvent::Roamed { op, reached } => Some((*op, *reached)),
         _ => None,
@@ -129,15 +140,33 @@ async fn a_session_moves_to_another_address_when_its_own_is_gone() {
 #[tokio::test]
 async fn a_better_address_is_taken_only_when_it_works() {
     let mut talk = Talk::begin().await;
-    // Documentation addresses (RFC 5737) are nobody's: nothing can be bound to one.
-    talk.pair.a.command(roam(1, &["127.0.0.1", "192.0.2.1"], "192.0.2.1"));
+    talk.pair.a.netem.fault(ip("127.0.0.9"), Fault::Lost);
+    talk.pair.a.command(roam(1, &["127.0.0.1", "127.0.0.9"], "127.0.0.9"));
+    talk.on_for(Duration::from_millis(500)).await;
     talk.pair.until("it is said", |pair| roamed(pair).len() == 1).await;
     talk.pair.a.command(roam(2, &["127.0.0.1", "127.0.0.2"], "127.0.0.2"));
     talk.on_for(Duration::from_millis(500)).await;
     talk.pair.until("it is said again", |pair| roamed(pair).len() == 2).await;
-    assert_eq!(roamed(&talk.pair), [(1, false), (2, true)]);
+    // The path that was there goes on.
+    assert_eq!(roamed(&talk.pair), [(1, true), (2, true)]);
     println!("longest pause at A {:?}, at B {:?}", talk.gap[0], talk.gap[1]);
     assert!(talk.gap.iter().all(|gap| *gap < BUSY), "{:?}", talk.gap);
+    talk.pair.until("only one was taken", |pair| pair.a.session.stats().moves == 1).await;
+    talk.assert_both_heard().await;
+    talk.assert_undisturbed();
+    talk.end().await;
+}
+
+#[tokio::test]
+async fn a_socket_that_is_full_is_left_for_another_address() {
+    let mut talk = Talk::begin().await;
+    talk.pair.a.netem.fault(ip("127.0.0.1"), Fault::Full);
+    // It is full for a while before the system has found another network.
+    talk.on_for(Duration::from_millis(300)).await;
+    talk.pair.a.command(roam(1, &["127.0.0.1", "127.0.0.2"], "127.0.0.2"));
+    talk.pair.until("it is said", |pair| !roamed(pair).is_empty()).await;
+    assert_eq!(roamed(&talk.pair), [(1, true)]);
+    talk.assert_both_heard().await;
     talk.assert_undisturbed();
     talk.end().await;
 }
@@ -151,8 +180,8 @@ async fn each_of_many_changes_is_answered_once_and_the_last_is_followed() {
         talk.on_for(ROUND_TRIP * u32::try_from(op - 1).unwrap() / 2).await;
     }
     talk.pair.until("all are answered", |pair| roamed(pair).len() == 4).await;
-    let before = talk.pair.b.received(TrackRole::Microphone);
-    talk.pair.until("B hears A again", |pair| pair.b.received(TrackRole::Microphone) > before + 20).await;
+    assert_eq!(roamed(&talk.pair).last(), Some(&(4, true)));
+    talk.assert_both_heard().await;
     let is_there = |pair: &mut Pair| {
         let local = pair.a.session.stats().selected.and_then(|selected| selected.local.address);
         local.is_some_and(|at| at.starts_with("127.0.0.5:"))
@@ -188,8 +217,8 @@ async fn nobody_is_reached_on_a_dead_path_and_it_is_said_in_time() {
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     // It goes on asking by itself: the path may be slow to come.
     talk.pair.b.netem.blackhole(false);
-    let before = talk.pair.b.received(TrackRole::Microphone);
-    talk.pair.until("B hears A again", |pair| pair.b.received(TrackRole::Microphone) > before + 20).await;
+    talk.assert_both_heard().await;
+    talk.pair.until("it has moved", |pair| pair.a.session.stats().moves == 1).await;
     talk.end().await;
 }
 
@@ -201,9 +230,12 @@ async fn silence_is_told_long_before_ice_says_so() {
     talk.pair.b.netem.blackhole(true);
     talk.pair.until("it is told", |pair| told(pair, true)).await;
     assert!(start.elapsed() > Duration::from_millis(900) && start.elapsed() < Duration::from_millis(2000));
+    talk.assert_undisturbed();
+    talk.pair.a.seen.clear();
     talk.pair.b.netem.blackhole(false);
     talk.pair.until("its end is told", |pair| told(pair, false)).await;
-    talk.assert_undisturbed();
+    let states = |event: &SessionEvent| matches!(event, SessionEvent::Connection(_));
+    assert!(!talk.pair.a.seen.iter().any(states), "{:?}", talk.pair.a.seen);
     talk.end().await;
 }
 
@@ -222,11 +254,35 @@ async fn a_session_that_moved_can_restart() {
     talk.pair.a.command(roam(1, &["127.0.0.2"], "127.0.0.2"));
     talk.on_for(Duration::from_millis(500)).await;
     talk.pair.negotiate(Who::A, true).await;
-    let before = talk.pair.b.received(TrackRole::Microphone);
-    talk.pair.until("B hears A again", |pair| pair.b.received(TrackRole::Microphone) > before + 20).await;
+    talk.assert_both_heard().await;
     talk.pair.a.netem.remap();
     talk.on_for(Duration::from_secs(1)).await;
-    let before = talk.pair.b.received(TrackRole::Microphone);
-    talk.pair.until("B hears A after the NAT", |pair| pair.b.received(TrackRole::Microphone) > before + 20).await;
+    talk.assert_both_heard().await;
     talk.end().await;
+}
+
+#[tokio::test]
+async fn nobody_without_the_password_turns_roles_round() {
+    /// `ICE-CONTROLLED` and `ICE-CONTROLLING` in a check (RFC 8445 §16.1).
+    const ROLES: [[u8; 4]; 2] = [[0x80, 0x29, 0, 8], [0x80, 0x2a, 0, 8]];
+    let recorder = Recorder::default();
+    let options = SessionOptions { runtime: Some(recorder.runtime()), ..Side::options(true) };
+    let mut pair = Pair::of(options, Side::options(false));
+    pair.negotiate(Who::A, false).await;
+    pair.until("connected", |pair| pair.is_connected()).await;
+    let port = pair.a.candidates[0].candidate.split(' ').nth(5).unwrap().parse().unwrap();
+    let checks = || ROLES.map(|role| recorder.containing(&role));
+    assert_eq!(checks()[0], 0, "who offers first is the controlling side");
+
+    // Its role, with the greatest number, and nothing else.
+    let header = [0, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42];
+    let forged = [&header[..], &[7; 12], &ROLES[1], &[0xff; 8]].concat();
+    let nobody = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..3 {
+        nobody.send_to(&forged, SocketAddr::new(ip("127.0.0.1"), port)).unwrap();
+        let before = checks()[1];
+        pair.until("it goes on to check", |_| checks()[1] > before + 1 || checks()[0] > 0).await;
+    }
+    assert_eq!(checks()[0], 0, "its role is what it was");
+    pair.close().await;
 }

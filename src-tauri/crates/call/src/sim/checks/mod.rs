@@ -120,7 +120,7 @@ impl Checks {
 impl Seen {
     fn input(&mut self, call: &Call, input: &Input, now: Instant) {
         match input {
-            Input::Signaling(input) => self.signaling(input, now),
+            Input::Signaling(input) => self.signaling(call, input, now),
             Input::Engine { session, event } => {
                 let peer = self.runs.keys().copied().find(|peer| call.session(*peer) == Some(*session));
                 match peer {
@@ -133,7 +133,7 @@ impl Seen {
         }
     }
 
-    fn signaling(&mut self, input: &SignalingInput, now: Instant) {
+    fn signaling(&mut self, call: &Call, input: &SignalingInput, now: Instant) {
         match input {
             SignalingInput::Up { roster, .. } => {
                 self.signaling_up = true;
@@ -152,6 +152,12 @@ impl Seen {
             SignalingInput::PeerLeft { address, .. } => {
                 if self.runs.get(&address.peer) == Some(address) {
                     self.hint(address.peer, true, now);
+                    // Of somebody whom it did not list before it says nothing new.
+                    if call.lists(*address)
+                        && let Some(life) = self.lives.get_mut(&address.peer)
+                    {
+                        life.said_to_be_gone(now);
+                    }
                 }
             }
             SignalingInput::Message { from, broadcast, message } => {
@@ -331,6 +337,11 @@ impl Seen {
         if peers.contains(&call.peer_id()) {
             return Err("a tile for oneself".to_owned());
         }
+        if tiles.iter().any(|tile| call.tile(tile.peer) != Some(tile.tile)) {
+            return Err("a tile with another number".to_owned());
+        }
+        // A tile that the person took away is not shown while the other side begins a session.
+        let met: BTreeSet<PeerId> = call.runs().map(|run| run.peer).collect();
         for tile in &tiles {
             let told = self.told.get(&tile.peer).map(|told| (told.state, told.attempt, told.frozen));
             // A tile that was made for somebody whose session is not there yet has nothing to tell.
@@ -345,17 +356,17 @@ impl Seen {
                 return Err(format!("shows {:?} and told of other tracks", tile.media));
             }
         }
-        if let Some(stray) = self.told.keys().find(|peer| !peers.contains(peer)) {
-            return Err(format!("{stray:?} was told of and has no tile"));
+        if let Some(stray) = self.told.keys().find(|peer| !met.contains(peer)) {
+            return Err(format!("{stray:?} was told of and is not met"));
         }
-        let sessions: BTreeSet<SessionKey> = peers.iter().filter_map(|peer| call.session(*peer)).collect();
+        let sessions: BTreeSet<SessionKey> = met.iter().filter_map(|peer| call.session(*peer)).collect();
         if let Some(stray) = self.open.keys().find(|session| !sessions.contains(session)) {
             return Err(format!("{stray:?} is open and nobody's"));
         }
         if let Some(stray) = self.connected.iter().find(|peer| !peers.contains(peer)) {
             return Err(format!("{stray:?} is connected and has no tile"));
         }
-        if call.local_peer() == LocalPeer::Closed && !(peers.is_empty() && self.open.is_empty()) {
+        if call.local_peer() == LocalPeer::Closed && !(met.is_empty() && self.open.is_empty()) {
             return Err("something is left after the end".to_owned());
         }
         Ok(())
