@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     fn levels(microphone: f32) -> UiEvent {
-        UiEvent::Levels(Levels { microphone, peers: Vec::new() })
+        UiEvent::Levels(Levels { microphone, speaks_muted: false, peers: Vec::new() })
     }
 
     fn notice(code: usize) -> UiEvent {

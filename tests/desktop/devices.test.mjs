@@ -37,10 +37,10 @@ describe('devices', { concurrency: false }, () => {
     return daemon;
   };
 
-  /** A tone into a daemon's microphone, for longer than a test takes. */
+  /** A tone into a daemon's microphone, for longer than a test takes. It swells like syllables: a steady one is noise, and removed. */
   const speak = (daemon) => {
     const tone = join(scratch(), 'tone.wav');
-    execFileSync('sox', ['-n', '-r', '48000', '-c', '1', tone, 'synth', '60', 'sine', '1000', 'gain', '-6']);
+    execFileSync('sox', ['-n', '-r', '48000', '-c', '1', tone, 'synth', '60', 'sine', '1000', 'tremolo', '4', '90', 'gain', '-6']);
     open.push(new Program('paplay', ['--latency-msec=20', '-d', 'mic_in', tone], { env: { ...process.env, ...daemon.env } }));
   };
 

@@ -13,4 +13,5 @@ mod glare;
 mod loss;
 mod media;
 mod relay;
+mod renditions;
 mod trust;

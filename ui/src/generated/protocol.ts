@@ -302,6 +302,10 @@ export type Levels = {
  */
 microphone: number, 
 /**
+ * Somebody speaks into it while it is muted.
+ */
+speaks_muted: boolean, 
+/**
  * The others.
  */
 peers: Array<PeerLevel>, };
@@ -659,6 +663,22 @@ microphone: string,
  * Speaker spec; empty means the default one.
  */
 speaker: string, 
+/**
+ * Take the others' voices, which the speaker plays, out of what the microphone hears.
+ */
+echo_cancellation: boolean, 
+/**
+ * Take steady noise out of it.
+ */
+noise_suppression: boolean, 
+/**
+ * Raise a quiet voice, lower a loud one.
+ */
+automatic_gain: boolean, 
+/**
+ * Send next to nothing while nobody speaks.
+ */
+dtx: boolean, 
 /**
  * Enter a call with the microphone on.
  */
@@ -1046,7 +1066,15 @@ peer: PeerId, } | { "type": "send-chat",
 /**
  * What.
  */
-text: string, } | { "type": "set-camera", 
+text: string, } | { "type": "set-automatic-gain", 
+/**
+ * On.
+ */
+on: boolean, } | { "type": "set-camera", 
+/**
+ * On.
+ */
+on: boolean, } | { "type": "set-echo-cancellation", 
 /**
  * On.
  */
@@ -1062,7 +1090,11 @@ on: boolean, } | { "type": "set-name",
 /**
  * The new one.
  */
-name: string, } | { "type": "set-raw-pictures", 
+name: string, } | { "type": "set-noise-suppression", 
+/**
+ * On.
+ */
+on: boolean, } | { "type": "set-raw-pictures", 
 /**
  * On.
  */

@@ -98,8 +98,14 @@ export class DemoHost implements Host {
       case 'send-chat':
         this.#say(command.text);
         break;
+      case 'set-automatic-gain':
+        settings.automatic_gain = command.on;
+        break;
       case 'set-camera':
         me.media = { ...me.media, camera: command.on };
+        break;
+      case 'set-echo-cancellation':
+        settings.echo_cancellation = command.on;
         break;
       case 'set-ice-servers':
         settings.ice_servers = command.servers.map((url) => ({ urls: [url] }));
@@ -112,6 +118,9 @@ export class DemoHost implements Host {
         break;
       case 'set-name':
         me.name = settings.name = command.name;
+        break;
+      case 'set-noise-suppression':
+        settings.noise_suppression = command.on;
         break;
       case 'set-server':
         settings.server = command.server;
@@ -238,6 +247,7 @@ export class DemoHost implements Host {
     this.#onEvent({
       type: 'levels',
       microphone: loud ? 0.6 : this.#snapshot.me.media.microphone ? wave(400) : 0,
+      speaks_muted: Boolean(loud) && !this.#snapshot.me.media.microphone,
       peers: peers.map((tile) => {
         const talks = speaking.includes(tile.name);
         return { peer: tile.peer, level: talks ? wave(300) : 0, speaking: talks };

@@ -16,7 +16,7 @@ export class App {
   /** The newest snapshot. */
   snapshot = $state.raw<Snapshot | null>(null);
   /** The newest levels of sound. */
-  levels = $state.raw<Levels>({ microphone: 0, peers: [] });
+  levels = $state.raw<Levels>({ microphone: 0, speaks_muted: false, peers: [] });
   /** The banner about the room server. */
   banner = $state.raw<Shown>(null);
   /** Who is away at once, for the banner about the network; it stands above the room server's. */
@@ -102,7 +102,7 @@ export class App {
     this.reportCopied = recent(this.#reportCopiedAt, local);
     this.#say(this.#announcer.poll(snapshot, this.now));
     const inCall = snapshot?.screen.name === 'call';
-    this.mutedSpeech = this.#muted.poll(inCall && !snapshot.me.media.microphone, this.levels.microphone, local);
+    this.mutedSpeech = this.#muted.poll(inCall && !snapshot.me.media.microphone, this.levels.speaks_muted, local);
   }
 
   /** The snapshot's scale at a local time in milliseconds. */
@@ -162,7 +162,7 @@ export class App {
     if (snapshot.screen.name !== 'call') {
       this.said = '';
       this.#announcer.reset();
-      this.levels = { microphone: this.levels.microphone, peers: [] };
+      this.levels = { ...this.levels, peers: [] };
     }
     if (snapshot.screen.name !== old?.screen.name) {
       this.page = null;

@@ -148,7 +148,7 @@ describe('the state', () => {
   it('notices speech while muted, in a call only', () => {
     const { app: state } = app();
     const me = { peer: null, name: 'Me', hue: 0, media: { ...media, microphone: false }, picture: true };
-    const loud: UiEvent = { type: 'levels', microphone: 0.8, peers: [] };
+    const loud: UiEvent = { type: 'levels', microphone: 0.8, speaks_muted: true, peers: [] };
     state.receive(event({ ...lobby(1), me }), 0);
     for (let now = 0; now < 2000; now += 100) state.receive(loud, now);
     expect(state.mutedSpeech).toBe(false);

@@ -1,8 +1,6 @@
 import { Grace } from './grace';
 import { MUTED_SPEECH } from './timings';
 
-/** A voice near the microphone; a quiet room stays well below. */
-const VOICE = 0.35;
 /** Pauses between words do not end a sentence. */
 const PAUSE = 700;
 
@@ -12,13 +10,13 @@ export class MutedSpeech {
   #voiceAt: number | null = null;
 
   /** Whether to say so, at `now`. */
-  poll(muted: boolean, level: number, now: number): boolean {
+  poll(muted: boolean, speech: boolean, now: number): boolean {
     if (!muted) {
       this.#voiceAt = null;
       this.#grace.want(false, now);
       return false;
     }
-    if (level >= VOICE) this.#voiceAt = now;
+    if (speech) this.#voiceAt = now;
     this.#grace.want(this.#voiceAt !== null && now - this.#voiceAt < PAUSE, now);
     return this.#grace.poll(now);
   }

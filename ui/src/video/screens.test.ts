@@ -207,6 +207,17 @@ describe('the pictures of all tiles', () => {
     expect(sent[0]).toMatchObject([{ tile: 1, want_key: true, hidden: false }]);
   });
 
+  it('say at once that they are seen again', () => {
+    screens.receive(vp8(1, 1));
+    page.connected = false;
+    screens.report();
+    page.connected = true;
+    page.sight([{ target: screens.screen(1).canvas, isIntersecting: true }]);
+    expect(sent.map(([report]) => report?.hidden)).toEqual([true, false]);
+    page.sight([{ target: screens.screen(1).canvas, isIntersecting: true }]);
+    expect(sent).toHaveLength(2);
+  });
+
   it('do not ask when they go out of sight', () => {
     screens.receive(vp8(1, 1, false));
     page.sight([{ target: screens.screen(1).canvas, isIntersecting: false }]);

@@ -23,6 +23,8 @@ export class Screens {
   #tiles: readonly number[] = [];
   /** The tiles that are no more: their last frames may still come. */
   readonly #gone = new Set<number>();
+  /** The tiles that were last reported as hidden: nothing is sent for them. */
+  readonly #hidden = new Set<number>();
   #raw = false;
   #timer = 0;
 
@@ -88,6 +90,10 @@ export class Screens {
   }
 
   #send(reports: TileReport[]): void {
+    for (const { tile, hidden } of reports) {
+      if (hidden) this.#hidden.add(tile);
+      else this.#hidden.delete(tile);
+    }
     if (reports.length > 0) this.#command({ type: 'tile-reports', reports });
   }
 
@@ -97,13 +103,14 @@ export class Screens {
     this.#sight.unobserve(screen.canvas);
     screen.close();
     this.#screens.delete(tile);
+    this.#hidden.delete(tile);
   }
 
-  /** What can be seen again and cannot go on by itself asks at once. */
+  /** What can be seen again and cannot go on by itself asks at once: nothing comes of it, or only a key frame helps. */
   #sighted(entries: readonly IntersectionObserverEntry[]): void {
     const seen = new Set(entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target));
     const reports = [...this.#screens.values()].filter(({ canvas }) => seen.has(canvas)).map((screen) => screen.report());
-    this.#send(reports.filter((report) => report.want_key));
+    this.#send(reports.filter((report) => report.want_key || this.#hidden.has(report.tile)));
   }
 
   #visibility(): void {

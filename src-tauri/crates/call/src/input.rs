@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parlor_protocol::{
     Cause, PeerId, SessionState,
-    media::{MediaState, TrackRole},
+    media::{MediaState, TrackRole, View},
     negotiation::{Candidate, Description},
     peer::PeerMessage,
     signal::{Address, ErrorCode, LeaveReason, Member},
@@ -77,6 +77,13 @@ pub enum Command {
     SetMedia(MediaState),
     /// Our name is now this.
     SetName(String),
+    /// How large we show a peer's pictures is now this. While nothing is said of it, the peer sends the largest.
+    SetView {
+        /// Whose.
+        peer: PeerId,
+        /// How large.
+        view: View,
+    },
     /// Forgets that a peer was verified.
     Unverify(PeerId),
     /// The words are the same on both sides. Answered with [`crate::CallEvent::KnownPeers`].

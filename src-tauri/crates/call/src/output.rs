@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use parlor_protocol::{
     MessageId, PeerId,
-    media::TrackRole,
+    media::{TrackRole, View},
     negotiation::{Candidate, Description},
     peer::PeerBody,
     session::SessionStateEvent,
@@ -152,6 +152,13 @@ pub enum CallEvent {
         peer: PeerId,
         /// Which.
         track: TrackRole,
+    },
+    /// A peer says how large it shows our pictures. Holds for the session in which it was said.
+    PeerView {
+        /// Who.
+        peer: PeerId,
+        /// How large.
+        view: View,
     },
     /// There are words to compare with a peer. At most once for each session.
     VerificationWords {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use parlor_protocol::{
     Cause, Remedy, SessionState,
-    media::{MediaState, TrackRole},
+    media::{MediaState, TrackRole, View},
     peer::Hello,
     session::SessionStateEvent,
     signal::Address,
@@ -51,6 +51,8 @@ pub(crate) struct Peer {
     pub(crate) moved: Option<Instant>,
     pub(crate) flow: Flow,
     pub(crate) picture: bool,
+    /// How large we show what it sends; unknown until somebody has looked.
+    pub(crate) view: Option<View>,
     pub(crate) tally: Tally,
     pub(crate) timers: Timers,
     /// New sessions that the other side may begin.
@@ -94,6 +96,7 @@ impl Peer {
             moved: None,
             flow: Flow::default(),
             picture: false,
+            view: None,
             tally: Tally::new(now),
             timers: Timers::default(),
             begins: Bucket::new(4, timings.restart_after[0]),

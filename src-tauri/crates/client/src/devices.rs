@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use parlor_media::{
-    audio::{self, AudioEvent, Microphone, Speaker},
-    video::{self, Camera, CameraEvent, Rendition},
+    audio::{self, AudioEvent, Microphone, Speaker, Switches},
+    video::{self, Camera, CameraEvent, Ladder},
 };
 use parlor_protocol::{
     device::{CameraSpec, DeviceKind, MicrophoneSpec, SpeakerSpec, VideoFormat},
@@ -13,19 +13,12 @@ use parlor_protocol::{
 };
 use tokio::sync::{mpsc, watch};
 
-use crate::{DeviceOverrides, words};
+use crate::{DeviceOverrides, renditions::Renditions, words};
 
 /// Device events that may wait; devices tell of changes, not of data.
 const EVENTS: usize = 64;
 /// How often the lists of devices are read anew while people can see them.
 const LIST_EVERY: Duration = Duration::from_secs(2);
-/// What a session starts to send with, before its path is known.
-const START_BITRATE: u32 = 800_000;
-/// Below this a picture of this size says nothing.
-const LEAST_BITRATE: u32 = 100_000;
-/// Above this a 720p picture does not get better to the eye.
-const MOST_BITRATE: u32 = 2_500_000;
-
 /// What devices tell the owner task. Each opened device has a number: what an older one still says is of no use.
 pub(crate) enum DeviceEvent {
     Camera(u32, CameraEvent),
@@ -46,7 +39,7 @@ pub(crate) struct Lists {
 #[derive(Clone)]
 pub(crate) struct Taps {
     pub(crate) camera: watch::Receiver<Option<Arc<Camera>>>,
-    pub(crate) rendition: watch::Receiver<Option<Arc<Rendition>>>,
+    pub(crate) ladder: watch::Receiver<Option<Arc<Ladder>>>,
     pub(crate) microphone: watch::Receiver<Option<Arc<Microphone>>>,
     pub(crate) speaker: watch::Receiver<Option<Arc<Speaker>>>,
 }
@@ -56,13 +49,15 @@ pub(crate) struct Bay {
     camera: Slot<CameraSpec, Camera>,
     microphone: Slot<MicrophoneSpec, Microphone>,
     speaker: Slot<SpeakerSpec, Speaker>,
-    rendition: watch::Sender<Option<Arc<Rendition>>>,
+    pub(crate) renditions: Renditions,
     events: mpsc::Sender<DeviceEvent>,
-    bitrate: u32,
     /// In a call or in a lobby with a preview.
     open: bool,
     camera_on: bool,
     muted: bool,
+    /// What is done to captured sound.
+    switches: Switches,
+    dtx: bool,
     /// Pictures really come.
     pub(crate) picture: bool,
 }
@@ -126,12 +121,13 @@ impl Bay {
             camera: Slot::new(pick(&overrides.camera, &settings.camera, CameraSpec::Device(None))),
             microphone: Slot::new(pick(&overrides.microphone, &settings.microphone, MicrophoneSpec::Device(None))),
             speaker: Slot::new(pick(&overrides.speaker, &settings.speaker, SpeakerSpec::Device(None))),
-            rendition: watch::Sender::new(None),
+            renditions: Renditions::new(),
             events,
-            bitrate: START_BITRATE,
             open: false,
             camera_on: settings.camera_on,
             muted: !settings.microphone_on,
+            switches: switches(settings),
+            dtx: settings.dtx,
             picture: false,
         };
         (bay, inbox)
@@ -140,7 +136,7 @@ impl Bay {
     pub(crate) fn taps(&self) -> Taps {
         Taps {
             camera: self.camera.device.subscribe(),
-            rendition: self.rendition.subscribe(),
+            ladder: self.renditions.subscribe(),
             microphone: self.microphone.device.subscribe(),
             speaker: self.speaker.device.subscribe(),
         }
@@ -173,6 +169,12 @@ impl Bay {
         self.open_camera();
         self.open_microphone();
         self.open_speaker();
+        // What the room hears is what the microphone must not send back.
+        if let (Some(microphone), Some(speaker)) =
+            (self.microphone.device.borrow().as_ref(), self.speaker.device.borrow().as_ref())
+        {
+            microphone.cancel(speaker.reference());
+        }
     }
 
     /// Lets all devices go.
@@ -199,6 +201,14 @@ impl Bay {
         self.muted = !on;
         if let Some(microphone) = self.microphone.device.borrow().as_ref() {
             microphone.set_muted(!on);
+        }
+    }
+
+    /// Does to captured sound what the settings say, from now on.
+    pub(crate) fn process_sound(&mut self, settings: &Settings) {
+        self.switches = switches(settings);
+        if let Some(microphone) = self.microphone.device.borrow().as_ref() {
+            microphone.process(self.switches);
         }
     }
 
@@ -246,7 +256,9 @@ impl Bay {
             DeviceEvent::Camera(_, CameraEvent::Started { name, format }) => {
                 self.camera.works(name);
                 self.picture = true;
-                self.start_rendition(format);
+                if let Some(camera) = self.camera.device.borrow().as_ref() {
+                    self.renditions.start(camera, format);
+                }
             }
             DeviceEvent::Camera(_, CameraEvent::Trouble { trouble, detail }) => {
                 tracing::info!(?trouble, "the camera is in trouble");
@@ -281,19 +293,6 @@ impl Bay {
         None
     }
 
-    /// What all paths together leave for one picture, in bits a second.
-    pub(crate) fn set_bitrate(&mut self, bitrate: u32) {
-        self.bitrate = bitrate.clamp(LEAST_BITRATE, MOST_BITRATE);
-        if let Some(rendition) = self.rendition.borrow().as_ref() {
-            rendition.set_bitrate(self.bitrate);
-        }
-    }
-
-    /// The encoder goes with the sessions: another room starts carefully again.
-    pub(crate) fn reset_bitrate(&mut self) {
-        self.set_bitrate(START_BITRATE);
-    }
-
     /// How much of the sound that we send is lost, 0 to 1.
     pub(crate) fn set_loss(&self, loss: f64) {
         if let Some(microphone) = self.microphone.device.borrow().as_ref() {
@@ -302,14 +301,10 @@ impl Bay {
         }
     }
 
-    /// Loudness at the microphone, 0 to 1; muted or not.
-    pub(crate) fn microphone_level(&self) -> f32 {
-        self.microphone.device.borrow().as_ref().map_or(0.0, |microphone| microphone.level())
-    }
-
-    /// The encoder, while the camera is on.
-    pub(crate) fn rendition(&self) -> Option<Arc<Rendition>> {
-        self.rendition.borrow().clone()
+    /// Loudness at the microphone, 0 to 1; muted or not. And whether somebody speaks into it while it is muted.
+    pub(crate) fn microphone_level(&self) -> (f32, bool) {
+        let microphone = self.microphone.device.borrow();
+        microphone.as_ref().map_or((0.0, false), |microphone| (microphone.level(), microphone.speaks_muted()))
     }
 
     fn open_camera(&mut self) {
@@ -324,14 +319,8 @@ impl Bay {
 
     fn close_camera(&mut self) {
         self.picture = false;
-        self.rendition.send_replace(None);
+        self.renditions.stop();
         self.camera.close();
-    }
-
-    fn start_rendition(&mut self, format: VideoFormat) {
-        let Some(camera) = self.camera.device.borrow().clone() else { return };
-        let rendition = Rendition::spawn(camera.latest(), format, self.bitrate);
-        self.rendition.send_replace(Some(Arc::new(rendition)));
     }
 
     fn open_microphone(&mut self) {
@@ -340,6 +329,8 @@ impl Bay {
         self.forward(receiver, move |event| DeviceEvent::Microphone(number, event));
         let microphone = Microphone::open(&self.microphone.spec, sender);
         microphone.set_muted(self.muted);
+        microphone.set_dtx(self.dtx);
+        microphone.process(self.switches);
         self.microphone.put(microphone);
     }
 
@@ -372,6 +363,13 @@ impl Bay {
         self.microphone.picker.choices = choices(lists.microphones, &self.microphone.picker.chosen, "microphone");
         self.speaker.picker.choices = choices(lists.speakers, &self.speaker.picker.chosen, "speaker");
     }
+}
+
+/// What the settings say of captured sound. Rumble goes with any of the three: they all work better without it.
+fn switches(settings: &Settings) -> Switches {
+    let Settings { echo_cancellation, noise_suppression, automatic_gain, .. } = *settings;
+    let high_pass = echo_cancellation || noise_suppression || automatic_gain;
+    Switches { echo_cancellation, noise_suppression, automatic_gain, high_pass }
 }
 
 /// Reads the lists of devices every two seconds, and tells when they change.
@@ -439,6 +437,20 @@ mod tests {
         let choices = choices(vec![("a".into(), "Cam".into())], "pattern:640x360@30", "camera");
         let names: Vec<_> = choices.iter().map(|choice| choice.name.as_str()).collect();
         assert_eq!(names, ["Default camera", "Cam", "Test picture"]);
+    }
+
+    #[test]
+    fn sound_is_processed_unless_it_is_turned_off() {
+        assert_eq!(switches(&Settings::default()), Switches::ALL);
+        let off = Settings {
+            echo_cancellation: false,
+            noise_suppression: false,
+            automatic_gain: false,
+            ..Settings::default()
+        };
+        assert_eq!(switches(&off), Switches::NONE);
+        let gain = Settings { automatic_gain: true, ..off };
+        assert_eq!(switches(&gain), Switches { automatic_gain: true, high_pass: true, ..Switches::NONE });
     }
 
     #[test]

@@ -8,9 +8,12 @@ use std::{
 
 use parlor_protocol::{headless::VideoInStats, media::TrackRole};
 
-/// Intervals that the mean is taken over (W3C webrtc-stats, `freezeCount`).
+/// Intervals that the mean is taken over, the one that is judged included (W3C webrtc-stats, `freezeCount`; as Chromium
+/// counts it).
 const INTERVALS: usize = 30;
-/// How much longer than the mean an interval is before it may be a freeze (same source).
+/// Intervals, the one that is judged included, below which there is no mean to speak of (Chromium).
+const LEAST_INTERVALS: usize = 5;
+/// How much longer than the mean an interval is before it may be a freeze (W3C).
 const FREEZE_OVER_MEAN: Duration = Duration::from_millis(150);
 
 /// Counts the pictures of one track.
@@ -50,20 +53,20 @@ impl Pictures {
     }
 
     fn interval(&mut self, interval: Duration) {
-        if let Some(mean) = self.mean()
-            && interval > (mean * 3).max(mean + FREEZE_OVER_MEAN)
-        {
-            self.figures.freezes += 1;
-            self.figures.freeze_ms += u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
-        }
         self.intervals.push_back(interval);
         if self.intervals.len() > INTERVALS {
             self.intervals.pop_front();
         }
+        if let Some(mean) = self.mean()
+            && interval >= (mean * 3).max(mean + FREEZE_OVER_MEAN)
+        {
+            self.figures.freezes += 1;
+            self.figures.freeze_ms += u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
+        }
     }
 
     fn mean(&self) -> Option<Duration> {
-        let count = u32::try_from(self.intervals.len()).ok().filter(|count| *count > 0)?;
+        let count = u32::try_from(self.intervals.len()).ok().filter(|_| self.intervals.len() >= LEAST_INTERVALS)?;
         Some(self.intervals.iter().sum::<Duration>() / count)
     }
 }
@@ -141,6 +144,20 @@ mod tests {
         play(&mut pictures, start, [1100, 1133, 1700, 1733].into_iter());
         let figures = pictures.read(start);
         assert_eq!((figures.frames, figures.freezes, figures.freeze_ms), (34, 1, 567));
+    }
+
+    #[test]
+    fn an_interval_is_held_against_the_mean_that_it_is_part_of() {
+        let freezes = |before: u64, interval: u64| {
+            let (mut pictures, start) = (Pictures::default(), Instant::now());
+            play(&mut pictures, start, (0..=before).map(|n| n * 40));
+            play(&mut pictures, start, std::iter::once(before * 40 + interval));
+            pictures.read(start).freezes
+        };
+        // The mean of 29 x 40 ms and 196 ms is 45.2 ms: 195.2 ms and more are a freeze, 195 ms are not.
+        assert_eq!((freezes(60, 195), freezes(60, 196)), (0, 1));
+        // With the fifth interval there is a mean, and never before.
+        assert_eq!((freezes(3, 5000), freezes(4, 5000)), (0, 1));
     }
 
     #[test]

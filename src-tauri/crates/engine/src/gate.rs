@@ -5,9 +5,15 @@ use std::time::Duration;
 use parlor_protocol::media::RtpPayload;
 
 /// Pictures are refused while those before them need longer than this: late pictures are worse than fewer.
-const LIMIT: Duration = Duration::from_millis(250);
+const LIMIT: Duration = Duration::from_millis(100);
+/// Those that nothing refers to are left out sooner: that costs no key frame, and often makes room enough.
+const UPPER: Duration = Duration::from_millis(50);
+/// While a key frame leaves, what refers to it may wait so long: refused, it would cost another one.
+const BEHIND_KEY: Duration = Duration::from_millis(250);
+/// Pictures that may be behind one: a quarter of a second's.
+const FEW: u8 = 8;
 /// After a refusal, pictures are let in again below this, so that the key frame does not meet a queue as long as before.
-const REOPEN: Duration = Duration::from_millis(100);
+const REOPEN: Duration = Duration::from_millis(50);
 
 /// What to do with a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +36,14 @@ pub(crate) struct Gate {
     /// Pictures refer to one that was not sent.
     broken: bool,
     asked: bool,
+    /// Pictures that were let in since a key frame, up to [`FEW`].
+    since_key: u8,
 }
 
 impl Gate {
     /// Starts broken: a session that begins while an encoder runs needs a key frame first.
     pub(crate) fn new() -> Self {
-        Self { picture: None, admit: false, broken: true, asked: false }
+        Self { picture: None, admit: false, broken: true, asked: false, since_key: FEW }
     }
 
     /// Judges the next packet; `queue` is what waits before it, `room` whether there is place for a picture.
@@ -45,7 +53,12 @@ impl Gate {
         }
         self.picture = Some(packet.timestamp);
         let head = Head::read(&packet.payload);
-        let limit = if self.broken { REOPEN } else { LIMIT };
+        let limit = match head.layer {
+            _ if self.broken => REOPEN,
+            0 if self.since_key < FEW => BEHIND_KEY,
+            0 => LIMIT,
+            _ => UPPER,
+        };
         if !room || queue > limit {
             self.admit = false;
             self.broken |= head.layer == 0;
@@ -55,6 +68,7 @@ impl Gate {
         self.admit = !self.broken || head.key;
         if self.admit {
             self.broken = false;
+            self.since_key = if head.key { 0 } else { self.since_key.saturating_add(1).min(FEW) };
             return Verdict::Pass;
         }
         if self.asked {
@@ -159,6 +173,23 @@ mod tests {
         let mut gate = open();
         assert_eq!(gate.judge(&packet(1, false, 1), CROWDED, true), Verdict::Drop);
         assert_eq!(gate.judge(&packet(2, false, 0), CALM, true), Verdict::Pass);
+    }
+
+    #[test]
+    fn what_refers_to_a_key_frame_may_wait_for_it_to_leave() {
+        let (mut gate, leaving) = (open(), Duration::from_millis(200));
+        for n in 1..=u32::from(FEW) {
+            assert_eq!(gate.judge(&packet(n, false, 0), leaving, true), Verdict::Pass, "{n}");
+        }
+        assert_eq!(gate.judge(&packet(100, false, 0), leaving, true), Verdict::Drop);
+    }
+
+    #[test]
+    fn what_nothing_refers_to_is_left_out_first() {
+        let (mut gate, busy) = (open(), Duration::from_millis(70));
+        (1..20).for_each(|n| assert_eq!(gate.judge(&packet(n, false, 0), CALM, true), Verdict::Pass));
+        assert_eq!(gate.judge(&packet(20, false, 1), busy, true), Verdict::Drop);
+        assert_eq!(gate.judge(&packet(21, false, 0), busy, true), Verdict::Pass);
     }
 
     #[test]

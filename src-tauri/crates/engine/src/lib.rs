@@ -11,6 +11,7 @@ mod chain;
 mod channels;
 mod connection;
 mod error;
+mod estimate;
 mod gate;
 mod handler;
 mod hide;
@@ -54,6 +55,6 @@ pub use self::{
     message::{SessionCommand, SessionEvent},
     options::{IcePolicy, IceTimings, Rates, SessionOptions},
     roam::Network,
-    session::{RtpSender, Session},
+    session::{Pace, RtpSender, Session},
     stats::EngineStats,
 };

@@ -20,6 +20,7 @@ use crate::{
     chain::{Shared, Stream},
     connection,
     gate::{Gate, Verdict},
+    session::Pace,
 };
 
 /// Sound waiting for the connection's task: more than a second, which it never needs.
@@ -97,6 +98,11 @@ impl Outbound {
             self.shared.send_dropped.fetch_add(1, Relaxed);
         }
         sent
+    }
+
+    /// What the estimator and the pacer say.
+    pub(crate) fn pace(&self) -> Pace {
+        Pace { estimate: self.shared.estimate(), queue: self.shared.queue() }
     }
 
     /// Media may leave, or not; what comes while it may not is thrown away.

@@ -119,6 +119,16 @@ impl Session {
     }
 }
 
+/// How pictures leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// What the path carries, all tracks together, in bits per second.
+    pub estimate: u64,
+    /// How long those wait that have not left yet. Pictures that nothing refers to are thrown away above 50 ms, all others above
+    /// 100 ms.
+    pub queue: Duration,
+}
+
 /// Sends packets of a session's local tracks, like [`Session::send_rtp`]. After the session it throws everything away.
 #[derive(Debug, Clone)]
 pub struct RtpSender(Arc<Outbound>);
@@ -127,5 +137,10 @@ impl RtpSender {
     /// See [`Session::send_rtp`].
     pub fn send_rtp(&self, role: TrackRole, packet: RtpPayload) -> bool {
         self.0.send(role, packet)
+    }
+
+    /// How pictures leave now. An encoder that looks at it before each picture makes none that is thrown away.
+    pub fn pace(&self) -> Pace {
+        self.0.pace()
     }
 }

@@ -5,6 +5,7 @@ mod describe;
 use std::{
     collections::BTreeMap,
     future::Future,
+    net::IpAddr,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -99,6 +100,8 @@ struct Live {
     roaming: Option<(u64, JoinHandle<()>)>,
     keep: Keep,
     prompt: Prompt,
+    /// How often this side has moved, and where the other one went: packets go another way when either changes.
+    way: (u64, Option<IpAddr>),
     /// As the stack has it.
     state: SessionState,
     /// Descriptions reach the other side by another way than this session.
@@ -185,6 +188,7 @@ impl Task {
             roaming: None,
             keep,
             prompt,
+            way: (0, None),
             state: SessionState::New,
             signaling_up: true,
             ahead_until: None,
@@ -393,6 +397,11 @@ impl Live {
             if self.state == SessionState::Connecting {
                 self.outbound.set_flowing(false);
             }
+        }
+        let [_, there] = self.roam.places();
+        let way = (self.roam.moves(), there.map(|there| there.ip()));
+        if std::mem::replace(&mut self.way, way) != way {
+            self.shared.path_changed();
         }
         if self.ticks.is_multiple_of(TICKS_PER_READING) {
             let stats = bounded(self.meter.read(self.pc.as_ref(), &self.shared, &self.tunnel, Instant::now())).await?;

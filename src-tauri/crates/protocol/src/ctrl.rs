@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Commitment, Nonce, media::MediaState, negotiation::Negotiation};
+use crate::{
+    Commitment, Nonce,
+    media::{MediaState, View},
+    negotiation::Negotiation,
+};
 
 /// Label of the channel. Negotiated out of band (`negotiated: true`) with [`ID`].
 pub const LABEL: &str = "ctrl";
@@ -46,4 +50,6 @@ pub enum CtrlMessage {
         /// The nonce in the sender's statement.
         nonce: Nonce,
     },
+    /// How large the sender shows the receiver's pictures. Whoever never says it is sent the largest that its path carries.
+    View(View),
 }

@@ -63,6 +63,26 @@ impl MediaState {
     }
 }
 
+/// How large a peer shows another's pictures. A picture without a size is not shown, and need not be sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// A person's picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera: Option<Extent>,
+    /// A shared screen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub screen: Option<Extent>,
+}
+
+/// The box on a screen that a picture fills; what does not fit is cut off. Any numbers may come from a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extent {
+    /// Device pixels across.
+    pub width: u32,
+    /// Device pixels down.
+    pub height: u32,
+}
+
 /// One RTP packet to send: what the codec knows of it. SSRC, payload type and extensions are the session's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RtpPayload {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use parlor_protocol::{Cause, PeerId, SessionState, ctrl::CtrlMessage, peer::PeerBody};
+use parlor_protocol::{Cause, PeerId, SessionState, ctrl::CtrlMessage, media::View, peer::PeerBody};
 
 use super::{Call, LocalPeer};
 use crate::{
@@ -62,6 +62,10 @@ impl Call {
                     self.name = name;
                     self.tell_media(now);
                 }
+                Ok(())
+            }
+            Command::SetView { peer, view } => {
+                self.set_view(peer, view, now);
                 Ok(())
             }
             Command::Unverify(peer) => self.unverify(peer),
@@ -150,6 +154,15 @@ impl Call {
             peer.begin_anew();
         }
         self.start(id, true, now);
+    }
+
+    fn set_view(&mut self, id: PeerId, view: View, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.view != Some(view)) else { return };
+        peer.view = Some(view);
+        if let Some(session) = &mut peer.session {
+            session.send_ctrl(&CtrlMessage::View(view));
+            self.drain(id, now);
+        }
     }
 
     fn tell_media(&mut self, now: Instant) {

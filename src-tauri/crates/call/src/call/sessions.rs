@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use parlor_protocol::{
     Cause, PeerId, SessionState,
+    ctrl::CtrlMessage,
     media::{MediaState, TrackRole},
     peer::Hello,
     signal::{Address, LeaveReason},
@@ -166,8 +167,11 @@ impl Call {
                 session::Output::Exchange => self.handle_exchange(id),
                 session::Output::Greeted => {
                     let message = self.media_message();
-                    if let Some(session) = self.peers.get_mut(&id).and_then(|peer| peer.session.as_mut()) {
+                    if let Some(peer) = self.peers.get_mut(&id)
+                        && let Some(session) = &mut peer.session
+                    {
                         session.send_ctrl(&message);
+                        peer.view.into_iter().for_each(|view| session.send_ctrl(&CtrlMessage::View(view)));
                     }
                 }
                 session::Output::Media(media, name) => self.handle_media(id, media, &name, now),
@@ -192,6 +196,11 @@ impl Call {
                     self.chat.set_healthy(id, healthy, now);
                     self.publish(id, now);
                 }
+                session::Output::View(view) => {
+                    if peer.connected {
+                        self.event(CallEvent::PeerView { peer: id, view });
+                    }
+                }
             }
         }
     }
@@ -202,6 +211,7 @@ impl Call {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(session) = &mut peer.session else { return };
         session.send_ctrl(&message);
+        peer.view.into_iter().for_each(|view| session.send_ctrl(&CtrlMessage::View(view)));
         session.begin_exchange();
         peer.connected = true;
         peer.tracks = MediaState::default();

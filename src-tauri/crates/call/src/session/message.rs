@@ -124,6 +124,7 @@ impl Session {
             }
             CtrlMessage::VerifyCommit { commitment } => self.exchange.committed(commitment),
             CtrlMessage::VerifyReveal { nonce } => self.exchange.revealed(nonce),
+            CtrlMessage::View(view) => self.outputs.push_back(Output::View(view)),
         }
     }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use parlor_protocol::{
     Cause, SessionState, chat, ctrl,
     ctrl::CtrlMessage,
-    media::MediaState,
+    media::{MediaState, View},
     negotiation::Negotiation,
     peer::PeerBody,
     signal::{Address, LeaveReason},
@@ -114,6 +114,8 @@ pub(crate) enum Output {
     Signal(PeerBody),
     /// The state changed, or the attempt.
     Status(Status),
+    /// How large the other side shows our pictures.
+    View(View),
 }
 
 /// What is public of a session.

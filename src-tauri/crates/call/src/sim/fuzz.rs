@@ -7,7 +7,7 @@ use parlor_protocol::{
     InstanceId, PeerId,
     chat::ChatWire,
     ctrl::{self, CtrlMessage},
-    media::MediaState,
+    media::{Extent, MediaState, View},
     negotiation::{Candidate, Description, DescriptionKind, Negotiation, NegotiationBody},
     peer::{Hello, PeerBody},
     signal::{Address, LeaveReason, Member},
@@ -121,8 +121,12 @@ fn thrown(world: &mut World, target: usize) -> Vec<Input> {
 
 /// A message on `ctrl` that is none of its sender's business now.
 fn ctrl_message(rng: &mut SmallRng) -> CtrlMessage {
-    match rng.random_range(0..4) {
+    match rng.random_range(0..5) {
         0 => CtrlMessage::Pong { n: rng.random() },
+        2 => CtrlMessage::View(View {
+            camera: rng.random::<bool>().then(|| Extent { width: rng.random(), height: rng.random() }),
+            screen: None,
+        }),
         1 => {
             CtrlMessage::MediaState { media: MediaState::default(), name: "x\u{7}\ny".repeat(rng.random_range(0..60)) }
         }

@@ -107,6 +107,7 @@ fn any_bytes_on_a_channel_are_survived() {
     let samples = [
         serde_json::to_vec(&CtrlMessage::Ping { n: 1 }).unwrap(),
         serde_json::to_vec(&CtrlMessage::MediaState { media: media(true, true), name: "x".to_owned() }).unwrap(),
+        br#"{"type":"view","camera":{"width":640,"height":360}}"#.to_vec(),
         br#"{"type":"have","up_to":{"00112233445566778899aabbccddeeff":7}}"#.to_vec(),
         br#"{"type":"messages","messages":[],"fill":true,"floor":{"00112233445566778899aabbccddeeff":7}}"#.to_vec(),
     ];

@@ -1,7 +1,7 @@
 use parlor_protocol::{
     chat::ChatWire,
     ctrl::CtrlMessage,
-    media::{MediaState, TrackRole},
+    media::{Extent, MediaState, TrackRole, View},
     peer::PeerBody,
     ui,
 };
@@ -69,6 +69,45 @@ fn a_picture_counts_until_the_camera_is_turned_off() {
     assert!(bench.tile().picture);
     bench.ctrl(&CtrlMessage::MediaState { media: media(true, false), name: "Anna".to_owned() });
     assert!(!bench.tile().picture);
+}
+
+#[test]
+fn how_large_pictures_are_shown_is_told_when_it_changes_and_to_every_session() {
+    let view = |width| View { camera: Some(Extent { width, height: 90 }), screen: None };
+    let mut bench = Bench::lesser().met();
+    let peer = bench.other.peer;
+    bench.command(Command::SetView { peer, view: view(160) });
+    bench.connect(1);
+    let told = |bench: &Bench| {
+        let said = bench.ctrl_messages().into_iter();
+        said.filter_map(|said| if let CtrlMessage::View(view) = said { Some(view) } else { None }).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&bench), [view(160), view(160)], "when it opens, and when the other end is known to be open");
+    bench.take();
+    bench.command(Command::SetView { peer, view: view(160) });
+    assert!(bench.outputs.is_empty());
+    bench.command(Command::SetView { peer, view: View::default() });
+    assert_eq!(told(&bench), [View::default()]);
+}
+
+#[test]
+fn how_large_a_peer_shows_our_pictures_is_passed_on() {
+    let mut bench = Bench::lesser().connected();
+    let peer = bench.other.peer;
+    for (said, camera) in [
+        (r#"{"type":"view"}"#, None),
+        (r#"{"type":"view","camera":null,"stage":{"width":"x"}}"#, None),
+        (r#"{"type":"view","camera":{"width":0,"height":4294967295}}"#, Some(Extent { width: 0, height: u32::MAX })),
+    ] {
+        bench.take();
+        bench.channel("ctrl", said.as_bytes().to_vec());
+        assert_eq!(bench.events(), [&CallEvent::PeerView { peer, view: View { camera, screen: None } }]);
+    }
+    bench.take();
+    for nonsense in [r#"{"type":"view","camera":{"width":-1,"height":1}}"#, r#"{"type":"view","camera":7}"#] {
+        bench.channel("ctrl", nonsense.as_bytes().to_vec());
+    }
+    assert!(bench.events().is_empty());
 }
 
 #[test]

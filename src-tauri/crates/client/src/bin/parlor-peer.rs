@@ -64,6 +64,18 @@ struct Join {
     /// device[:ID], file:X.wav or none.
     #[arg(long, default_value = "none")]
     speaker: SpeakerSpec,
+    /// Take what the speaker plays out of what a microphone device hears.
+    #[arg(long, value_enum, default_value = "on", value_name = "on|off")]
+    echo_cancellation: Switch,
+    /// Take steady noise out of what a microphone device hears.
+    #[arg(long, value_enum, default_value = "on", value_name = "on|off")]
+    noise_suppression: Switch,
+    /// Raise quiet voices and lower loud ones that a microphone device hears.
+    #[arg(long, value_enum, default_value = "on", value_name = "on|off")]
+    automatic_gain: Switch,
+    /// Send next to nothing while there is silence (Opus DTX).
+    #[arg(long)]
+    dtx: bool,
     /// Which pictures to decode.
     #[arg(long, value_enum, default_value = "none")]
     decode: DecodeArgument,
@@ -86,6 +98,12 @@ struct Join {
 enum DecodeArgument {
     All,
     None,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 /// What a script did wrong: an `error` event and exit status 2.
@@ -191,7 +209,16 @@ fn settings(join: &Join) -> Result<Settings, Misuse> {
         text.parse().map_err(|error| Misuse { code: "bad-arguments", message: format!("--ice-server {url:?} {error}") })
     };
     let ice_servers = join.ice_servers.iter().map(read).collect::<Result<_, _>>()?;
-    Ok(Settings { name: join.name.clone(), ice_servers, relay_only: join.relay_only, ..Settings::default() })
+    Ok(Settings {
+        name: join.name.clone(),
+        ice_servers,
+        relay_only: join.relay_only,
+        echo_cancellation: join.echo_cancellation == Switch::On,
+        noise_suppression: join.noise_suppression == Switch::On,
+        automatic_gain: join.automatic_gain == Switch::On,
+        dtx: join.dtx,
+        ..Settings::default()
+    })
 }
 
 /// The one address for WebRTC. One that is none is refused: all interfaces instead would be the opposite of what was meant.

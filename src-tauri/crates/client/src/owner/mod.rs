@@ -34,6 +34,7 @@ use crate::{
     receive::Sink,
     room::{Arrival, Room},
     screens::Screens,
+    sight::Sight,
 };
 
 /// The least time between two snapshots: one frame of a screen.
@@ -80,7 +81,10 @@ pub(crate) async fn run(options: Options, mut requests: mpsc::Receiver<Request>,
             event = device_events.recv() => if let Some(event) = event { owner.device(event) },
             arrival = arrival(&mut owner.room) => owner.arrive(arrival).await,
             _ = levels.tick(), if owner.window => owner.levels(),
-            _ = stats.tick() => owner.stats(),
+            _ = stats.tick() => {
+                owner.look(Instant::now()).await;
+                owner.stats();
+            }
             () = time::sleep_until(next_snapshot.into()), if dirty => {
                 next_snapshot = Instant::now() + SNAPSHOT_EVERY;
                 owner.snapshot();
@@ -122,6 +126,7 @@ struct Owner {
     refused_servers: Option<Problem>,
     sink: Sink,
     preview: Preview,
+    sight: Sight,
     meter: Meter,
     version: u64,
     dirty: bool,
@@ -157,6 +162,7 @@ impl Owner {
             diagnosis: Diagnosis::new(options.log),
             known,
             refused_servers: None,
+            sight: Sight::default(),
             sink,
             meter: Meter::default(),
             version: 0,
@@ -177,6 +183,7 @@ impl Owner {
             Request::Attach(sink) => {
                 *self.sink.write().unwrap_or_else(PoisonError::into_inner) = Some(sink);
                 self.preview.restart();
+                self.sight = Sight::default();
                 self.diagnosis.watched = None;
             }
             // Answered where the loop ends.
@@ -209,6 +216,8 @@ impl Owner {
                 self.notice(&code, Tone::Warn, &format!("{}.", problem.title));
             }
         }
+        // There may be another camera, with other renditions.
+        self.paths();
         self.dirty = true;
     }
 

@@ -1,5 +1,7 @@
 //! What happens in the room, told to whoever must hear of it.
 
+use std::time::Instant;
+
 use parlor_call::{CallEvent, Refusal};
 use parlor_protocol::{
     PeerId,
@@ -14,11 +16,6 @@ use crate::{
     words,
 };
 
-/// Part of a path's estimate that pictures may take; the rest is room for sound and for mistakes of the estimate.
-const PICTURE_SHARE: f64 = 0.85;
-/// Bits a second that sound takes, its headers included.
-const SOUND_BITRATE: f64 = 50_000.0;
-
 impl Owner {
     pub(super) async fn news(&mut self, news: Vec<RoomEvent>) {
         for event in news {
@@ -26,11 +23,6 @@ impl Owner {
                 RoomEvent::Call(CallEvent::Left { reason }) => return self.ended(&reason).await,
                 RoomEvent::Call(event) => self.call_event(event),
                 RoomEvent::First { peer, note } => self.first(peer, note),
-                RoomEvent::KeyFrame => {
-                    if let Some(rendition) = self.devices.rendition() {
-                        rendition.request_key();
-                    }
-                }
                 RoomEvent::Paths => self.paths(),
                 RoomEvent::Signaling(news) => self.signaling(news),
                 RoomEvent::View => self.dirty = true,
@@ -58,6 +50,12 @@ impl Owner {
             }
             CallEvent::PeerConnect { peer, name } => HeadlessEvent::PeerConnect { peer, name },
             CallEvent::PeerDisconnect { peer, reason } => HeadlessEvent::PeerDisconnect { peer, reason },
+            CallEvent::PeerView { peer, view } => {
+                if let Some(room) = &mut self.room {
+                    room.viewed(peer, view);
+                }
+                return self.paths();
+            }
             CallEvent::Refused(refusal) => return self.refused(&refusal),
             CallEvent::SessionState(event) => {
                 self.tell(UiEvent::SessionState(event.clone()));
@@ -129,16 +127,11 @@ impl Owner {
         }
     }
 
+    /// Paths, tiles or renditions are others: who is sent what is chosen anew.
     pub(super) fn paths(&mut self) {
-        let Some((estimate, loss)) = self.room.as_ref().and_then(|room| room.paths()) else { return };
-        #[allow(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "bits a second"
-        )]
-        let pictures = (estimate as f64 * PICTURE_SHARE - SOUND_BITRATE).max(0.0) as u32;
-        self.devices.set_bitrate(pictures);
-        self.devices.set_loss(loss.into());
+        let Some(room) = &mut self.room else { return };
+        let bitrates = room.choose(self.devices.renditions.formats(), Instant::now());
+        self.devices.renditions.set_bitrates(&bitrates);
+        self.devices.set_loss(room.loss().into());
     }
 }

@@ -14,7 +14,9 @@ use super::{Owner, view::hue};
 use crate::{
     Server,
     room::{Arrival, Room, RoomEvent, Setup},
-    rooms, screens, words,
+    rooms, screens,
+    sight::Sight,
+    words,
 };
 
 impl Owner {
@@ -140,7 +142,7 @@ impl Owner {
         let Some(room) = self.room.take() else { return (false, 0) };
         let seconds = room.since.elapsed().as_secs();
         room.close().await;
-        self.devices.reset_bitrate();
+        self.sight = Sight::default();
         if !self.lobby {
             self.devices.close();
         }
@@ -186,7 +188,8 @@ fn needs_call(command: &Command) -> bool {
         | Command::MediaFlow { .. }
         | Command::PictureSeen { .. }
         | Command::SetMedia(_)
-        | Command::SetName(_) => false,
+        | Command::SetName(_)
+        | Command::SetView { .. } => false,
     }
 }
 

@@ -3,35 +3,42 @@
 use std::time::Instant;
 
 use parlor_protocol::{
-    headless::{HeadlessEvent, Stats, VideoOutStats},
-    ui::{Levels, Me, Problem, Signaling, Snapshot, UiEvent},
+    headless::{HeadlessEvent, Stats},
+    ui::{Levels, Me, Problem, Signaling, Snapshot, Tone, UiEvent},
 };
 
 use super::Owner;
-use crate::{ClientEvent, relays::Relays};
+use crate::{ClientEvent, relays::Relays, renditions::Strain};
 
 impl Owner {
     pub(super) fn levels(&self) {
         let peers = self.room.as_ref().map(|room| room.levels()).unwrap_or_default();
-        self.tell(UiEvent::Levels(Levels { microphone: self.devices.microphone_level(), peers }));
+        let (microphone, speaks_muted) = self.devices.microphone_level();
+        self.tell(UiEvent::Levels(Levels { microphone, speaks_muted, peers }));
     }
 
     pub(super) fn stats(&mut self) {
         let now = Instant::now();
         let (rss_bytes, cpu) = self.meter.read(now);
+        self.strain(now);
         let Some(room) = &self.room else { return self.show_diagnostics() };
-        let rendition = self.devices.rendition().map(|rendition| rendition.stats());
-        let encoders = u32::from(rendition.as_ref().is_some_and(|stats| stats.fps > 0.0));
-        let video_out = rendition.map_or_else(VideoOutStats::default, |stats| VideoOutStats {
-            fps: stats.fps,
-            width: stats.width,
-            height: stats.height,
-            encode_ms: stats.encode_ms,
-        });
-        let sessions = room.stats(&video_out, now);
+        let encoders = self.devices.renditions.encoders();
+        let sessions = room.stats(&self.devices.renditions, now);
         self.diagnosis.figures(&sessions);
         self.show_diagnostics();
         self.headless(HeadlessEvent::Stats(Box::new(Stats { rss_bytes, cpu, encoders, sessions })));
+    }
+
+    /// Sees to it that this machine is not asked for more than it can do.
+    fn strain(&mut self, now: Instant) {
+        match self.devices.renditions.strain(now) {
+            Strain::Same => return,
+            Strain::Less { first: true } => {
+                self.notice("busy", Tone::Warn, "Your computer is busy. Your video was reduced.");
+            }
+            Strain::Less { first: false } | Strain::More => {}
+        }
+        self.paths();
     }
 
     pub(super) fn snapshot(&mut self) {

@@ -1,5 +1,7 @@
 //! What the window, or a script, asks for.
 
+use std::time::Instant;
+
 use parlor_call::{Command, Refusal};
 use parlor_protocol::{
     device::DeviceKind,
@@ -43,10 +45,18 @@ impl Owner {
             }
             UiCommand::Retry { peer } => self.command(Command::Retry(peer)).await,
             UiCommand::SendChat { text } => self.command(Command::Chat { text }).await,
+            UiCommand::SetAutomaticGain { on } => {
+                self.settings.automatic_gain = on;
+                self.sound_chosen();
+            }
             UiCommand::SetCamera { on } => {
                 self.devices.set_camera(on);
                 self.settings.camera_on = on;
                 self.set_media(MediaState { camera: on, ..self.media }).await;
+            }
+            UiCommand::SetEchoCancellation { on } => {
+                self.settings.echo_cancellation = on;
+                self.sound_chosen();
             }
             UiCommand::SetIceServers { servers } => self.set_ice_servers(&servers).await,
             UiCommand::SetMicrophone { on } => {
@@ -58,6 +68,10 @@ impl Owner {
                 self.settings.name = name.trim().chars().take(NAME_CHARS).collect();
                 self.keep_settings();
                 self.command(Command::SetName(self.name())).await;
+            }
+            UiCommand::SetNoiseSuppression { on } => {
+                self.settings.noise_suppression = on;
+                self.sound_chosen();
             }
             UiCommand::SetRawPictures { on } => self.raw_pictures(on),
             UiCommand::SetRelayOnly { on } => {
@@ -72,7 +86,7 @@ impl Owner {
             // The shell finds a server first.
             UiCommand::Start if self.screens.in_call() => {}
             UiCommand::Start => self.screens.busy(),
-            UiCommand::TileReports { reports } => self.reports(&reports),
+            UiCommand::TileReports { reports } => self.reports(&reports).await,
             UiCommand::UnverifyPeer { peer } => self.command(Command::Unverify(peer)).await,
             UiCommand::VerifyPeer { peer } => self.command(Command::Verify(peer)).await,
             UiCommand::WordsDiffer { peer } => self.command(Command::WordsDiffer(peer)).await,
@@ -108,6 +122,11 @@ impl Owner {
                 self.refused_servers = Some(problem);
             }
         }
+    }
+
+    fn sound_chosen(&mut self) {
+        self.keep_settings();
+        self.devices.process_sound(&self.settings);
     }
 
     async fn relays_chosen(&mut self) {
@@ -152,16 +171,33 @@ impl Owner {
         }
     }
 
-    pub(super) fn reports(&mut self, reports: &[TileReport]) {
+    /// What became of pictures in the window, and how large they are there.
+    pub(super) async fn reports(&mut self, reports: &[TileReport]) {
+        let now = Instant::now();
         for report in reports {
             if report.tile == 0 {
                 self.preview.size(report.width, report.hidden);
-            } else if report.want_key
-                && !report.hidden
-                && let Some(room) = &self.room
-            {
-                room.request_key_frame(report.tile);
+            } else if let Some(room) = &self.room {
+                self.sight.report(report, room.has_picture(report.tile), now);
+                if report.want_key && !report.hidden {
+                    room.request_key_frame(report.tile);
+                }
             }
         }
+        self.look(now).await;
+    }
+
+    /// Tells those who send pictures how large they are shown, or that nobody sees them.
+    pub(super) async fn look(&mut self, now: Instant) {
+        let Some(room) = &mut self.room else { return };
+        let tiles = room.pictures();
+        self.sight.keep(|tile| tiles.iter().any(|(known, _)| *known == tile));
+        let mut news = Vec::new();
+        for (tile, picture) in tiles {
+            if let Some(view) = self.sight.view(tile, picture, now) {
+                news.extend(room.show(tile, view));
+            }
+        }
+        self.news(news).await;
     }
 }

@@ -2,6 +2,7 @@
 
 mod diagnosed;
 mod figures;
+mod looks;
 mod sessions;
 mod surroundings;
 
@@ -14,6 +15,7 @@ use std::{
 
 use parlor_call::{Call, CallConfig, CallEvent, Command, Input, Output, RoomView};
 use parlor_engine::{IcePolicy, Session, SessionEvent};
+use parlor_media::video::Chooser;
 use parlor_protocol::{
     InstanceId, PeerId, RoomLink,
     media::MediaState,
@@ -22,7 +24,7 @@ use parlor_protocol::{
 };
 use parlor_signaling::{Credentials, Signaling, SignalingEvent, WebsocketDriver};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinHandle,
 };
 
@@ -71,9 +73,7 @@ pub(crate) enum RoomEvent {
     Call(CallEvent),
     /// Somebody's first sound or picture.
     First { peer: PeerId, note: Note },
-    /// The other side, or our pacer, needs a key frame of the camera.
-    KeyFrame,
-    /// What paths carry, or how much they lose, changed.
+    /// What paths carry, or how much they lose, changed, or who is there to be sent something.
     Paths,
     /// Of signaling.
     Signaling(SignalingNews),
@@ -95,6 +95,10 @@ pub(crate) struct Room {
     call: Call,
     signaling: Option<Signaling>,
     sessions: BTreeMap<u64, Live>,
+    /// Who of them is sent which pictures.
+    chooser: Chooser,
+    /// A path has just got narrower.
+    narrower: Arc<Notify>,
     relays: Relays,
     /// When sessions that run were last given the room server's.
     handed_on: Option<Instant>,
@@ -136,13 +140,13 @@ struct Live {
     receiving: JoinHandle<()>,
     /// From the first time it is connected: what is encoded before reaches nobody, and costs a key frame.
     sending: Option<Sending>,
-    estimate: u64,
     loss: f32,
 }
 
 /// Something that came to the room and is not worked in yet.
 pub(crate) enum Arrival {
     Engine(u64, SessionEvent),
+    Narrower,
     Network(NetworkChange),
     Note(u64, Note),
     Signaling(SignalingEvent),
@@ -187,6 +191,8 @@ impl Room {
             call,
             signaling: Some(signaling),
             sessions: BTreeMap::new(),
+            chooser: Chooser::default(),
+            narrower: Arc::default(),
             relays: Relays::new(setup.settings),
             handed_on: None,
             bind: setup.bind,
@@ -207,11 +213,12 @@ impl Room {
 
     /// Waits for the next thing that comes. Safe to call off.
     pub(crate) async fn arrival(&mut self) -> Arrival {
-        let wake = self.call.poll_timeout();
+        let wake = self.call.poll_timeout().map(|(at, _)| at).into_iter().chain(self.chooser.poll_timeout()).min();
         tokio::select! {
             Some(event) = self.queues.signaling.recv() => Arrival::Signaling(event),
             Some((id, event)) = self.queues.engine.recv() => Arrival::Engine(id, event),
             Some((id, note)) = self.queues.notes.recv() => Arrival::Note(id, note),
+            () = self.narrower.notified() => Arrival::Narrower,
             change = network_change(&mut self.watch) => Arrival::Network(change),
             () = sleep_until(wake) => Arrival::Timeout,
         }
@@ -221,12 +228,17 @@ impl Room {
     pub(crate) fn handle(&mut self, arrival: Arrival) -> Vec<RoomEvent> {
         match arrival {
             Arrival::Engine(id, event) => self.engine(id, event),
+            Arrival::Narrower => self.narrowed(),
             Arrival::Network(change) => self.network_changed(&change),
             Arrival::Note(id, note) => self.note(id, note),
             Arrival::Signaling(event) => self.signaling(event),
             Arrival::Timeout => {
-                self.call.handle_timeout(Instant::now());
+                let now = Instant::now();
+                self.call.handle_timeout(now);
                 self.carry_out();
+                if self.chooser.poll_timeout().is_some_and(|at| at <= now) {
+                    self.news.push(RoomEvent::Paths);
+                }
             }
         }
         std::mem::take(&mut self.news)
@@ -337,9 +349,9 @@ async fn network_change(watch: &mut Option<NetworkWatch>) -> NetworkChange {
     }
 }
 
-async fn sleep_until(wake: Option<(Instant, &'static str)>) {
+async fn sleep_until(wake: Option<Instant>) {
     match wake {
-        Some((at, _)) => tokio::time::sleep_until(at.into()).await,
+        Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
     }
 }

@@ -20,16 +20,11 @@ use crate::{
 impl Room {
     pub(super) fn engine(&mut self, id: u64, event: SessionEvent) {
         let event = match event {
-            SessionEvent::Estimate { bitrate, loss, .. } => {
-                if let Some(live) = self.sessions.get_mut(&id) {
-                    (live.estimate, live.loss) = (bitrate, loss);
-                    self.news.push(RoomEvent::Paths);
-                }
-                return;
-            }
+            SessionEvent::Estimate { bitrate, loss, rtt } => return self.estimated(id, bitrate, loss, rtt),
             SessionEvent::KeyFrameRequested { role } => {
-                if role == TrackRole::Camera {
-                    self.news.push(RoomEvent::KeyFrame);
+                let sending = self.sessions.get(&id).and_then(|live| live.sending.as_ref());
+                if let Some(sending) = sending.filter(|_| role == TrackRole::Camera) {
+                    sending.request_key();
                 }
                 return;
             }
@@ -59,10 +54,12 @@ impl Room {
     pub(super) fn connected(&mut self, id: u64) {
         let Some(live) = self.sessions.get_mut(&id) else { return };
         if live.sending.is_none() {
-            live.sending = Some(Sending::spawn(&live.session, &self.taps));
-        } else {
+            live.sending = Some(Sending::spawn(&live.session, &self.taps, Arc::clone(&self.narrower)));
+            self.chooser.enter(id);
+            self.news.push(RoomEvent::Paths);
+        } else if let Some(sending) = &live.sending {
             // What was encoded during the gap did not get there.
-            self.news.push(RoomEvent::KeyFrame);
+            sending.request_key();
         }
     }
 
@@ -144,12 +141,14 @@ impl Room {
         };
         let (receiving, shared) = receive::spawn(receiving, media);
         self.tiles.insert(peer, tile);
-        let live = Live { peer, policy, session, shared, receiving, sending: None, estimate: 0, loss: 0.0 };
+        let live = Live { peer, policy, session, shared, receiving, sending: None, loss: 0.0 };
         self.sessions.insert(id, live);
     }
 
     pub(super) fn end(&mut self, id: u64) {
         let Some(live) = self.sessions.remove(&id) else { return };
+        self.chooser.remove(id);
+        self.news.push(RoomEvent::Paths);
         live.receiving.abort();
         self.closing.retain(|task| !task.is_finished());
         self.closing.push(tokio::spawn(live.session.close()));

@@ -24,8 +24,12 @@ const OVERTAKEN: u64 = 3;
 const AGAIN: Duration = Duration::from_millis(40);
 /// How often one packet is asked for.
 const TRIES: u8 = 5;
-/// When to stop asking: no jitter buffer waits that long.
-const GIVE_UP: Duration = Duration::from_millis(1_000);
+/// Within which time a missing packet is of use, at least: then whoever waits for it asks for a key frame instead.
+const OF_USE: Duration = Duration::from_millis(180);
+/// The same at most.
+const OF_USE_MOST: Duration = Duration::from_millis(1_000);
+/// What three rounds of asking take beside three round trips.
+const ASKING: Duration = Duration::from_millis(60);
 /// How often the missing packets are looked through.
 const TICK: Duration = Duration::from_millis(10);
 /// A longer gap is a new start, not a loss.
@@ -82,9 +86,14 @@ impl Log {
         self.highest = Some(extended);
     }
 
-    /// The packets to ask for now.
+    /// The packets to ask for now. One that would come too late to be of use is given up.
     fn due(&mut self, rtt: Duration, now: Instant) -> Vec<u16> {
-        self.missing.retain(|_, missing| now.duration_since(missing.since) < GIVE_UP && missing.tries < TRIES);
+        let of_use = (rtt * 3 + ASKING).clamp(OF_USE, OF_USE_MOST);
+        self.missing.retain(|_, missing| {
+            // What was never asked for is worth a try on any path.
+            let answer = if missing.tries == 0 { Duration::ZERO } else { rtt };
+            missing.tries < TRIES && now.saturating_duration_since(missing.since) + answer < of_use
+        });
         let highest = self.highest.unwrap_or_default();
         let mut due = Vec::new();
         for (&sequence, missing) in &mut self.missing {
@@ -247,15 +256,15 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_is_asked_for_five_times_at_most() {
-        let now = Instant::now();
-        let mut log = log(&[1, 3], now);
-        let asked = (0..GIVE_UP.as_millis()).filter(|ms| {
-            let at = now + Duration::from_millis(u64::try_from(*ms).unwrap());
-            !log.due(RTT, at).is_empty()
-        });
-        assert_eq!(asked.count(), usize::from(TRIES));
-        assert!(log.missing.is_empty());
+    fn a_packet_is_asked_for_while_it_can_come_in_time_and_five_times_at_most() {
+        for (rtt, asked) in [(0, 5), (20, 4), (100, 3), (200, 3), (400, 2), (1500, 1)] {
+            let now = Instant::now();
+            let mut log = log(&[1, 3], now);
+            let due = |ms: &u64| !log.due(Duration::from_millis(rtt), now + Duration::from_millis(*ms)).is_empty();
+            let times: Vec<u64> = (0..2000).filter(due).collect();
+            assert_eq!(times.len(), asked, "{times:?} at {rtt} ms");
+            assert!(log.missing.is_empty());
+        }
     }
 
     #[test]

@@ -1,4 +1,8 @@
 //! Spreads packets over time: sound at once, retransmissions next, pictures in what is left.
+//!
+//! Also sends the clusters that probe the path: whatever waits, and copies of what has just left where that does not suffice.
+
+mod repair;
 
 use std::{
     collections::VecDeque,
@@ -7,13 +11,17 @@ use std::{
 };
 
 use rtc::{
-    interceptor::{Attribute, Interceptor, Packet, StreamInfo, TaggedPacket},
+    interceptor::{Attribute, AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket},
     rtp,
     sansio::Protocol,
-    shared::{error::Error, marshal::MarshalSize},
+    shared::{TransportContext, error::Error, marshal::MarshalSize},
 };
 
-use crate::chain::{Belt, Shared};
+use self::repair::Repairs;
+use crate::{
+    chain::{Belt, Shared, shared::Probe},
+    estimate::Cluster,
+};
 
 /// How much faster than the estimate packets leave: an encoder keeps its bitrate over many pictures, not in each.
 const FACTOR: f64 = 2.5;
@@ -23,7 +31,8 @@ const FLOOR: f64 = 300_000.0;
 const BURST: f64 = 2.0 * 1_200.0 * 8.0;
 /// When to look again at the earliest; finer timers cost more than they smooth.
 const TICK: Duration = Duration::from_millis(1);
-/// Pictures that would wait longer are dropped. New pictures are refused much earlier, where they enter the session.
+/// What would wait longer is dropped, and with it the rest of its picture. New pictures are refused much earlier, where
+/// they enter the session.
 const LIMIT: Duration = Duration::from_millis(1_000);
 /// Retransmissions that would come later are of no use to a jitter buffer.
 const RTX_LIMIT: Duration = Duration::from_millis(250);
@@ -34,10 +43,23 @@ pub(crate) struct Pacer {
     belt: Belt,
     pictures: Queue,
     retransmissions: Queue,
+    /// The SSRC and timestamp of a picture of which a packet was dropped.
+    cut: Option<(u32, u32)>,
+    repairs: Repairs,
+    cluster: Option<Leaving>,
     rate: f64,
     /// Bits that may leave; negative after a packet that was larger.
     budget: f64,
     filled: Option<Instant>,
+}
+
+/// A cluster on its way.
+struct Leaving {
+    cluster: Cluster,
+    bits: f64,
+    packets: u32,
+    copies: usize,
+    last: Instant,
 }
 
 #[derive(Default)]
@@ -66,6 +88,9 @@ impl Pacer {
             belt: Belt::default(),
             pictures: Queue::default(),
             retransmissions: Queue::default(),
+            cut: None,
+            repairs: Repairs::default(),
+            cluster: None,
             rate: paced(start),
             budget: BURST,
             filled: None,
@@ -74,40 +99,105 @@ impl Pacer {
 
     fn fill(&mut self, now: Instant) {
         self.rate = paced(self.shared.estimate());
+        let rate = self.cluster.as_ref().map_or(self.rate, |leaving| leaving.cluster.rate);
         let elapsed = self.filled.map_or(Duration::ZERO, |filled| now.saturating_duration_since(filled));
-        self.budget = (self.budget + self.rate * elapsed.as_secs_f64()).min(BURST);
+        self.budget = (self.budget + rate * elapsed.as_secs_f64()).min(BURST);
         self.filled = Some(now);
     }
 
-    fn enqueue(&mut self, packet: TaggedPacket, bits: f64, ssrc: u32) {
+    fn enqueue(&mut self, packet: TaggedPacket, bits: f64, stream: (u32, u32), now: Instant) {
         if packet.message.has(&Attribute::Retransmission) {
             if self.retransmissions.bits < self.rate * RTX_LIMIT.as_secs_f64() {
                 self.retransmissions.push(bits, packet);
             }
             return;
         }
-        let role = self.shared.role(ssrc);
+        let role = self.shared.role(stream.0);
         if role.is_none_or(|role| role.is_audio()) {
             self.budget -= bits;
-            self.belt.write.push_back(packet);
-        } else if self.pictures.bits < self.rate * LIMIT.as_secs_f64() {
+            self.send(packet, bits, now);
+        } else if self.cut != Some(stream) && self.pictures.bits < self.rate * LIMIT.as_secs_f64() {
+            self.cut = None;
             self.pictures.push(bits, packet);
         } else {
+            self.cut = Some(stream);
             self.shared.send_dropped.fetch_add(1, Relaxed);
             role.into_iter().for_each(|role| self.shared.want_key_frame(role));
         }
     }
 
+    /// Begins the cluster that is wanted, once there is a picture to make it of: without one nobody wants more bandwidth.
+    fn probe(&mut self, now: Instant) {
+        if self.cluster.is_some() || self.pictures.packets.is_empty() {
+            return;
+        }
+        let Probe::Wanted(cluster) = self.shared.probe() else { return };
+        self.shared.probe_began(cluster.id, now);
+        self.cluster = Some(Leaving { cluster, bits: cluster.bits, packets: 0, copies: 0, last: now });
+        // The first packet leaves now, the others at the cluster's pace.
+        self.budget = 1.0;
+    }
+
     fn release(&mut self, now: Instant) {
+        self.probe(now);
         while self.budget > 0.0 {
-            let Some((bits, mut packet)) = self.retransmissions.pop().or_else(|| self.pictures.pop()) else { break };
+            let next = self.retransmissions.pop().or_else(|| self.picture()).or_else(|| self.copy(now));
+            let Some((bits, packet)) = next else { break };
             self.budget -= bits;
-            // What sits nearer the wire must see when the packet left, not when it was queued.
-            packet.now = now;
-            self.belt.write.push_back(packet);
+            self.send(packet, bits, now);
+        }
+        if self.budget > 0.0 {
+            // Nothing is left to send: what left will have to do.
+            self.end_cluster();
         }
         let waiting = (self.pictures.bits + self.retransmissions.bits) / self.rate;
         self.shared.set_queue(Duration::from_secs_f64(waiting));
+    }
+
+    fn picture(&mut self) -> Option<(f64, TaggedPacket)> {
+        let (bits, packet) = self.pictures.pop()?;
+        if let Packet::Rtp(rtp) = &packet.message.packet {
+            self.repairs.remember(rtp);
+        }
+        Some((bits, packet))
+    }
+
+    /// Something for a cluster that has nothing else.
+    fn copy(&mut self, now: Instant) -> Option<(f64, TaggedPacket)> {
+        let leaving = self.cluster.as_mut()?;
+        let copy = self.repairs.copy(leaving.copies)?;
+        leaving.copies += 1;
+        let bits = bits(&copy);
+        let message = AttributedPacket::new(Packet::Rtp(copy)).with(Attribute::Retransmission);
+        Some((bits, TaggedPacket { now, transport: TransportContext::default(), message }))
+    }
+
+    fn send(&mut self, mut packet: TaggedPacket, bits: f64, now: Instant) {
+        // What sits nearer the wire must see when the packet left, not when it was queued.
+        packet.now = now;
+        if let Packet::Rtp(rtp) = &mut packet.message.packet {
+            self.repairs.number(rtp);
+        }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the size of a packet")]
+        self.shared.add_sent((bits / 8.0) as u64);
+        self.belt.write.push_back(packet);
+        let Some(leaving) = &mut self.cluster else { return };
+        leaving.bits -= bits;
+        leaving.packets += 1;
+        leaving.last = now;
+        if leaving.bits <= 0.0 {
+            self.end_cluster();
+        }
+    }
+
+    fn end_cluster(&mut self) {
+        if let Some(leaving) = self.cluster.take() {
+            self.shared.probe_ended(leaving.last, leaving.packets);
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.pictures.packets.is_empty() && self.retransmissions.packets.is_empty() && self.cluster.is_none()
     }
 }
 
@@ -142,9 +232,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Pacer {
             self.belt.write.push_back(packet);
             return Ok(());
         };
-        let (bits, ssrc, now) = (bits(rtp), rtp.header.ssrc, packet.now);
+        let (bits, stream, now) = (bits(rtp), (rtp.header.ssrc, rtp.header.timestamp), packet.now);
         self.fill(now);
-        self.enqueue(packet, bits, ssrc);
+        self.enqueue(packet, bits, stream, now);
         self.release(now);
         Ok(())
     }
@@ -154,7 +244,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Pacer {
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        if !self.pictures.packets.is_empty() || !self.retransmissions.packets.is_empty() {
+        if !self.is_idle() {
             self.fill(now);
             self.release(now);
         }
@@ -162,108 +252,25 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Pacer {
     }
 
     fn poll_timeout(&mut self) -> Option<Instant> {
-        if self.pictures.packets.is_empty() && self.retransmissions.packets.is_empty() {
+        if self.is_idle() {
             return None;
         }
-        let wait = Duration::from_secs_f64((-self.budget).max(0.0) / self.rate);
+        let rate = self.cluster.as_ref().map_or(self.rate, |leaving| leaving.cluster.rate);
+        let wait = Duration::from_secs_f64((-self.budget).max(0.0) / rate);
         Some(self.filled? + wait.max(TICK))
     }
 }
 
 impl Interceptor for Pacer {
-    fn bind_local_stream(&mut self, _info: &StreamInfo) {}
+    fn bind_local_stream(&mut self, info: &StreamInfo) {
+        self.repairs.bind(info);
+    }
+
+    /// The numbers are kept: the SSRC is the session's, and may be bound again.
     fn unbind_local_stream(&mut self, _info: &StreamInfo) {}
     fn bind_remote_stream(&mut self, _info: &StreamInfo) {}
     fn unbind_remote_stream(&mut self, _info: &StreamInfo) {}
 }
 
 #[cfg(test)]
-mod tests {
-    use parlor_protocol::media::TrackRole;
-    use rtc::{interceptor::AttributedPacket, shared::TransportContext};
-
-    use super::*;
-    use crate::{inbox::Inbox, outbound};
-
-    fn pacer() -> (Pacer, Arc<Shared>) {
-        let shared = Arc::new(Shared::new(outbound::streams(), 800_000, Inbox::new().0));
-        (Pacer::new(800_000, Arc::clone(&shared)), shared)
-    }
-
-    fn packet(ssrc: u32, bytes: usize, now: Instant) -> TaggedPacket {
-        let header = rtp::Header { version: 2, ssrc, ..Default::default() };
-        let rtp = rtp::Packet { header, payload: vec![0; bytes].into() };
-        TaggedPacket { now, transport: TransportContext::default(), message: AttributedPacket::new(Packet::Rtp(rtp)) }
-    }
-
-    fn ssrc(shared: &Shared, role: TrackRole) -> u32 {
-        shared.streams()[role as usize].ssrc
-    }
-
-    fn sent(pacer: &mut Pacer) -> Vec<u32> {
-        std::iter::from_fn(|| pacer.poll_write())
-            .filter_map(|packet| {
-                let Packet::Rtp(rtp) = packet.message.packet else { return None };
-                Some(rtp.header.ssrc)
-            })
-            .collect()
-    }
-
-    #[test]
-    fn pictures_leave_at_two_and_a_half_times_the_estimate() {
-        let (mut pacer, shared) = pacer();
-        let start = Instant::now();
-        let camera = ssrc(&shared, TrackRole::Camera);
-        for _ in 0..100 {
-            pacer.handle_write(packet(camera, 1188, start)).unwrap();
-        }
-        let mut count = sent(&mut pacer).len();
-        while let Some(due) = pacer.poll_timeout() {
-            if due > start + Duration::from_millis(200) {
-                break;
-            }
-            pacer.handle_timeout(due).unwrap();
-            count += sent(&mut pacer).len();
-        }
-        // 2 Mbit/s in packets of 9600 bits, and the burst.
-        assert!((41..=47).contains(&count), "{count}");
-    }
-
-    #[test]
-    fn sound_leaves_at_once_and_retransmissions_before_pictures() {
-        let (mut pacer, shared) = pacer();
-        let start = Instant::now();
-        let (camera, microphone) = (ssrc(&shared, TrackRole::Camera), ssrc(&shared, TrackRole::Microphone));
-        for _ in 0..10 {
-            pacer.handle_write(packet(camera, 1188, start)).unwrap();
-        }
-        sent(&mut pacer);
-        let mut again = packet(77, 1188, start);
-        again.message.add(Attribute::Retransmission);
-        pacer.handle_write(again).unwrap();
-        pacer.handle_write(packet(microphone, 100, start)).unwrap();
-        assert_eq!(sent(&mut pacer), [microphone]);
-        pacer.handle_timeout(start + Duration::from_millis(6)).unwrap();
-        assert_eq!(sent(&mut pacer).first(), Some(&77));
-    }
-
-    #[test]
-    fn the_queue_is_told_and_limited() {
-        let (mut pacer, shared) = pacer();
-        let start = Instant::now();
-        let camera = ssrc(&shared, TrackRole::Camera);
-        for _ in 0..1000 {
-            pacer.handle_write(packet(camera, 1188, start)).unwrap();
-        }
-        assert!(shared.queue() > Duration::from_millis(900) && shared.queue() < Duration::from_millis(1100));
-        assert!(shared.send_dropped.load(Relaxed) > 700);
-    }
-
-    #[test]
-    fn an_idle_pacer_wants_no_timer() {
-        let (mut pacer, shared) = pacer();
-        let now = Instant::now();
-        pacer.handle_write(packet(ssrc(&shared, TrackRole::Camera), 100, now)).unwrap();
-        assert_eq!(pacer.poll_timeout(), None);
-    }
-}
+mod tests;

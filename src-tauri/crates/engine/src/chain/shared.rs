@@ -1,14 +1,17 @@
 //! What the interceptors measure, readable from outside the connection's task.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
-    time::Duration,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
 };
 
 use parlor_protocol::media::TrackRole;
 use webrtc::peer_connection::RTCIceGatheringState;
 
-use crate::inbox::Inbox;
+use crate::{estimate::Cluster, inbox::Inbox};
 
 /// States of gathering (W3C WebRTC §5.6.3).
 const GATHERING: [&str; 3] = ["new", "gathering", "complete"];
@@ -24,11 +27,30 @@ pub(crate) struct Stream {
     pub(crate) rtx: Option<u32>,
 }
 
+/// How far a cluster of packets is that probes the path. The estimator wants it, the pacer sends it, in the same task.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) enum Probe {
+    /// None is wanted.
+    #[default]
+    Idle,
+    /// It is to leave as soon as there is a picture.
+    Wanted(Cluster),
+    /// Its first packet left.
+    Begun { id: u32, first: Instant },
+    /// Its last packet left too; so many it was.
+    Ended { id: u32, first: Instant, last: Instant, packets: u32 },
+}
+
 /// Measurements of one session. Single numbers, each consistent in itself.
 pub(crate) struct Shared {
     streams: [Stream; 4],
     inbox: Inbox,
     estimate: AtomicU64,
+    probe: Mutex<Probe>,
+    /// Bytes of RTP that left.
+    sent: AtomicU64,
+    /// How often the path was another one.
+    paths: AtomicU32,
     queue_us: AtomicU32,
     rtt_us: AtomicU32,
     /// The newest fraction lost of each stream, in 1/256, in the order of `TrackRole::ALL`.
@@ -53,6 +75,9 @@ impl Shared {
             streams,
             inbox,
             estimate: AtomicU64::new(start),
+            probe: Mutex::default(),
+            sent: AtomicU64::new(0),
+            paths: AtomicU32::new(0),
             queue_us: AtomicU32::new(0),
             rtt_us: AtomicU32::new(0),
             loss: Default::default(),
@@ -101,6 +126,58 @@ impl Shared {
 
     pub(crate) fn set_estimate(&self, bits_per_second: u64) {
         self.estimate.store(bits_per_second, Relaxed);
+    }
+
+    /// How far the cluster is.
+    pub(crate) fn probe(&self) -> Probe {
+        *self.locked_probe()
+    }
+
+    /// The estimator wants this cluster, or none. One that is on its way is not begun again.
+    pub(crate) fn want_probe(&self, cluster: Option<Cluster>) {
+        let mut probe = self.locked_probe();
+        *probe = match (*probe, cluster) {
+            (Probe::Begun { id, .. } | Probe::Ended { id, .. }, Some(cluster)) if id == cluster.id => return,
+            (_, Some(cluster)) => Probe::Wanted(cluster),
+            (_, None) => Probe::Idle,
+        };
+    }
+
+    /// The pacer sends the first packet of a cluster.
+    pub(crate) fn probe_began(&self, id: u32, first: Instant) {
+        *self.locked_probe() = Probe::Begun { id, first };
+    }
+
+    /// The pacer has sent the last packet of the cluster.
+    pub(crate) fn probe_ended(&self, last: Instant, packets: u32) {
+        let mut probe = self.locked_probe();
+        if let Probe::Begun { id, first } = *probe {
+            *probe = Probe::Ended { id, first, last, packets };
+        }
+    }
+
+    /// A guard whose value no panic leaves half changed.
+    fn locked_probe(&self) -> MutexGuard<'_, Probe> {
+        self.probe.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes of RTP that left.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Relaxed)
+    }
+
+    pub(crate) fn add_sent(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Relaxed);
+    }
+
+    /// How often the path was another one.
+    pub(crate) fn paths(&self) -> u32 {
+        self.paths.load(Relaxed)
+    }
+
+    /// Packets go another way from now on: what is known of the path counts no more.
+    pub(crate) fn path_changed(&self) {
+        self.paths.fetch_add(1, Relaxed);
     }
 
     /// How long the last packet in the pacer will wait.

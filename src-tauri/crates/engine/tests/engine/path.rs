@@ -75,19 +75,30 @@ async fn a_lossy_path_connects() {
 }
 
 #[tokio::test]
-async fn the_estimate_rises_with_what_arrives_and_no_further() {
+async fn the_estimate_rises_as_far_as_it_is_proven() {
     let mut pair = Pair::connected().await;
-    let end = Instant::now() + Duration::from_secs(4);
+    let deadline = Instant::now() + Duration::from_secs(20);
     let mut n = 0;
-    while Instant::now() < end {
+    // What is sent alone would lead to 1.5 Mbit/s at most.
+    while pair.a.session.stats().estimate < 2_300_000 {
+        assert!(Instant::now() < deadline, "{:?}", pair.a.session.stats());
         for _ in 0..2 {
             pair.a.session.send_rtp(TrackRole::Camera, crate::pair::sized(TrackRole::Camera, n, true, 1000));
             n += 1;
         }
         pair.run_for(Duration::from_millis(16)).await;
     }
+    pair.close().await;
+}
+
+#[tokio::test]
+async fn sound_alone_proves_nothing() {
+    let mut pair = Pair::connected().await;
+    for n in 0..150 {
+        pair.a.session.send_rtp(TrackRole::Microphone, packet(TrackRole::Microphone, n));
+        pair.run_for(Duration::from_millis(20)).await;
+    }
     let estimate = pair.a.session.stats().estimate;
-    println!("estimate {estimate}");
-    assert!((800_000..1_700_000).contains(&estimate), "{estimate}");
+    assert!(estimate <= 800_000, "{estimate}");
     pair.close().await;
 }

@@ -9,6 +9,8 @@ use super::RATE;
 
 /// The delay is never less: one packet, so that the mixer's beat and the sender's may lie anyhow.
 pub(crate) const LEAST: Duration = Duration::from_millis(20);
+/// The same where packets are lost: the one after a lost one is there when the lost one's turn comes, with its redundancy.
+const LEAST_LOSSY: Duration = Duration::from_millis(40);
 /// Nor more: above it people talk into each other, and lost sound is the lesser evil.
 pub(crate) const MOST: Duration = Duration::from_millis(200);
 /// Delay while few packets are known.
@@ -34,11 +36,12 @@ pub(crate) struct Delay {
     fastest: VecDeque<(Instant, i64)>,
     histogram: [f32; BUCKETS],
     known: u32,
+    lossy: bool,
 }
 
 impl Delay {
     pub(crate) fn new() -> Self {
-        Self { origin: None, fastest: VecDeque::new(), histogram: [0.0; BUCKETS], known: 0 }
+        Self { origin: None, fastest: VecDeque::new(), histogram: [0.0; BUCKETS], known: 0, lossy: false }
     }
 
     /// Another stream: transit times start anew, what was learned of the path stays.
@@ -64,6 +67,11 @@ impl Delay {
         late
     }
 
+    /// Whether packets are lost, and redundancy is worth waiting for.
+    pub(crate) fn protect(&mut self, lossy: bool) {
+        self.lossy = lossy;
+    }
+
     /// How long after the fastest packet's way this one would be played now.
     pub(crate) fn waited(&self, timestamp: i64, now: Instant) -> Duration {
         let Some((zero, first)) = self.origin else { return Duration::ZERO };
@@ -80,7 +88,11 @@ impl Delay {
             sum >= IN_TIME
         });
         let needed = BUCKET * (bucket.unwrap_or(BUCKETS) as u32 + 1) + MARGIN;
-        let least = if self.known < FEW { FIRST } else { LEAST };
+        let least = match (self.known < FEW, self.lossy) {
+            (true, _) => FIRST,
+            (false, true) => LEAST_LOSSY,
+            (false, false) => LEAST,
+        };
         needed.clamp(least, MOST)
     }
 
@@ -127,6 +139,16 @@ mod tests {
         let mut delay = Delay::new();
         feed(&mut delay, 0, 3, |_| 0, Instant::now());
         assert_eq!(delay.target(), FIRST);
+    }
+
+    #[test]
+    fn a_path_that_loses_packets_needs_one_more() {
+        let mut delay = Delay::new();
+        feed(&mut delay, 0, 200, |_| 0, Instant::now());
+        delay.protect(true);
+        assert_eq!(delay.target(), LEAST_LOSSY);
+        delay.protect(false);
+        assert_eq!(delay.target(), LEAST);
     }
 
     #[test]

@@ -22,8 +22,14 @@ const LONGEST: usize = 1275;
 pub(crate) struct Encoder {
     opus: opus::Encoder,
     loss: u8,
+    dtx: bool,
+    /// The last packet was one of silence.
+    silent: bool,
     half: Option<Frame>,
 }
+
+/// A packet so short says that there is silence and nothing else (RFC 6716 §3.1: a TOC byte without a frame).
+pub(crate) const SILENT: usize = 2;
 
 impl Encoder {
     pub(crate) fn new() -> Result<Self, opus::Error> {
@@ -35,7 +41,7 @@ impl Encoder {
         opus.set_complexity(COMPLEXITY)?;
         opus.set_inband_fec(true)?;
         opus.set_packet_loss_perc(i32::from(FIRST_LOSS))?;
-        Ok(Self { opus, loss: FIRST_LOSS, half: None })
+        Ok(Self { opus, loss: FIRST_LOSS, dtx: false, silent: false, half: None })
     }
 
     /// The more loss is expected, the more of each packet repeats the one before (RFC 6716 §2.1.7); nothing for none at all.
@@ -46,7 +52,14 @@ impl Encoder {
         }
     }
 
-    /// Takes 10 ms; every second time there is a packet.
+    /// Lets silence go unsent, but for a packet of comfort noise every 400 ms.
+    pub(crate) fn set_dtx(&mut self, on: bool) {
+        if on != self.dtx && self.opus.set_dtx(on).is_ok() {
+            self.dtx = on;
+        }
+    }
+
+    /// Takes 10 ms; every second time there is a packet. An empty one need not be sent: the one before said that silence begins.
     pub(crate) fn push(&mut self, frame: &Frame) -> Option<Bytes> {
         let Some(first) = self.half.take() else {
             self.half = Some(*frame);
@@ -57,7 +70,10 @@ impl Encoder {
         pcm[FRAME..].copy_from_slice(frame);
         let mut packet = [0; LONGEST];
         match self.opus.encode_float(&pcm, &mut packet) {
-            Ok(length) => Some(Bytes::copy_from_slice(&packet[..length])),
+            Ok(length) => {
+                let goes_on = std::mem::replace(&mut self.silent, self.dtx && length <= SILENT) && self.silent;
+                Some(if goes_on { Bytes::new() } else { Bytes::copy_from_slice(&packet[..length]) })
+            }
             Err(error) => {
                 tracing::warn!(%error, "a packet of sound could not be encoded");
                 None
@@ -73,6 +89,7 @@ impl Encoder {
     /// Forgets the sound so far: what comes next begins anew.
     pub(crate) fn reset(&mut self) {
         self.half = None;
+        self.silent = false;
         if let Err(error) = self.opus.reset_state() {
             tracing::warn!(%error, "the voice encoder could not be reset");
         }

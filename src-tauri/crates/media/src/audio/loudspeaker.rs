@@ -71,8 +71,6 @@ struct Feed {
 struct Gauge {
     /// The most frames that one callback asked for.
     request: AtomicU32,
-    /// From callback to ear, in µs.
-    latency: AtomicU32,
     /// Callbacks that found too little.
     dropouts: AtomicU32,
 }
@@ -112,8 +110,8 @@ impl Sink for Loudspeaker {
         }
     }
 
-    fn play(&mut self, frame: &Frame) -> Duration {
-        self.feed.as_mut().map_or(Duration::ZERO, |feed| feed.play(frame))
+    fn play(&mut self, frame: &Frame) -> bool {
+        self.feed.as_mut().is_some_and(|feed| feed.play(frame))
     }
 }
 
@@ -145,11 +143,9 @@ impl Feed {
         self.ring.buffer().capacity() - self.ring.slots()
     }
 
-    fn play(&mut self, frame: &Frame) -> Duration {
-        let waiting = Duration::from_secs_f64(self.waiting() as f64 / f64::from(self.rate));
-        let latency = Duration::from_micros(u64::from(self.gauge.latency.load(Ordering::Relaxed)));
+    fn play(&mut self, frame: &Frame) -> bool {
         if self.stuck {
-            return Duration::ZERO;
+            return false;
         }
         // What does not fit is dropped: `wanted` asks for no more than fits.
         match &mut self.resampler {
@@ -165,7 +161,7 @@ impl Feed {
             }
         }
         self.free = self.ring.slots();
-        waiting + latency
+        true
     }
 }
 
@@ -230,16 +226,8 @@ struct Tap {
 
 impl Tap {
     /// Fills the device's buffer: the first two channels, as what lies behind them is no place for a voice.
-    fn fill<T: SizedSample + FromSample<f32>>(
-        &mut self,
-        out: &mut [T],
-        channels: usize,
-        info: &cpal::OutputCallbackInfo,
-    ) {
+    fn fill<T: SizedSample + FromSample<f32>>(&mut self, out: &mut [T], channels: usize) {
         self.watch.beat();
-        let timestamp = info.timestamp();
-        let latency = timestamp.playback.saturating_duration_since(timestamp.callback).as_micros();
-        self.gauge.latency.store(latency as u32, Ordering::Relaxed);
         let wanted = out.len() / channels;
         self.gauge.request.fetch_max(wanted as u32, Ordering::Relaxed);
         let ready = wanted.min(self.ring.slots());
@@ -267,6 +255,6 @@ where
 {
     let channels = usize::from(config.channels.max(1));
     let watch = tap.watch.clone();
-    let on_sound = move |out: &mut [T], info: &cpal::OutputCallbackInfo| tap.fill(out, channels, info);
+    let on_sound = move |out: &mut [T], _: &cpal::OutputCallbackInfo| tap.fill(out, channels);
     device.build_output_stream(config, on_sound, move |error| watch.error(error), Some(OPEN))
 }

@@ -1,4 +1,4 @@
-//! The microphone: capture, level, mute, encoder, on a thread of its own.
+//! The microphone: capture, processing, level, mute, encoder, on a thread of its own.
 
 use std::{
     sync::{
@@ -15,16 +15,16 @@ use parlor_protocol::{device::MicrophoneSpec, ui::DeviceTrouble};
 use tokio::sync::{broadcast, mpsc};
 
 use super::{
-    AudioEvent, SILENCE_DBFS,
-    capture::Capture,
-    clip::Clip,
-    encoder,
+    AudioEvent, SILENCE_DBFS, encoder,
     event::{Fault, Reporter},
+    input::{Change, Input},
     level::SILENCE,
-    source::{Loop, Nothing, Source, Tone},
+    processing::{Reference, Switches},
     voice::Voice,
 };
 
+/// Changes that wait for the worker, which looks every 10 to 20 ms.
+const CHANGES: usize = 16;
 /// Packets kept for a slow subscriber: 640 ms. Who is slower loses the oldest ones and is told so (`Lagged`).
 const QUEUE: usize = 32;
 
@@ -45,7 +45,7 @@ pub struct AudioPacket {
 #[derive(Debug)]
 pub struct Microphone {
     packets: broadcast::Sender<Arc<AudioPacket>>,
-    switches: std_mpsc::SyncSender<MicrophoneSpec>,
+    changes: std_mpsc::SyncSender<Change>,
     controls: Arc<Controls>,
 }
 
@@ -53,6 +53,8 @@ pub struct Microphone {
 #[derive(Debug)]
 struct Controls {
     muted: AtomicBool,
+    dtx: AtomicBool,
+    speech: AtomicBool,
     expected_loss: AtomicU8,
     loudness: AtomicU32,
     dbfs: AtomicU32,
@@ -60,14 +62,16 @@ struct Controls {
 
 impl Microphone {
     /// Opens a microphone. It never fails: trouble is reported in `events`, and a real device is tried until it runs.
-    /// It starts muted or not as [`set_muted`](Self::set_muted) says; at first it is not.
+    /// At first it is not muted, sends silence too and gives sound as it was captured.
     ///
     /// While `events` is full only the newest event is kept.
     pub fn open(spec: &MicrophoneSpec, events: mpsc::Sender<AudioEvent>) -> Self {
         let (packets, _) = broadcast::channel(QUEUE);
-        let (switches, requests) = std_mpsc::sync_channel(8);
+        let (changes, requests) = std_mpsc::sync_channel(CHANGES);
         let controls = Arc::new(Controls {
             muted: AtomicBool::new(false),
+            dtx: AtomicBool::new(false),
+            speech: AtomicBool::new(false),
             expected_loss: AtomicU8::new(encoder::FIRST_LOSS),
             loudness: AtomicU32::new(0f32.to_bits()),
             dbfs: AtomicU32::new(SILENCE_DBFS.to_bits()),
@@ -78,7 +82,7 @@ impl Microphone {
         if let Err(error) = spawned {
             Reporter::new(events).report(no_thread(&error).into());
         }
-        Self { packets, switches, controls }
+        Self { packets, changes, controls }
     }
 
     /// Packets from now on.
@@ -86,9 +90,26 @@ impl Microphone {
         self.packets.subscribe()
     }
 
-    /// Changes to another device. Subscriptions, mute and the clock go on. False where eight changes are already waiting.
+    /// Changes to another device. Subscriptions, mute and the clock go on. False where sixteen changes are already waiting.
     pub fn switch(&self, spec: &MicrophoneSpec) -> bool {
-        self.switches.try_send(spec.clone()).is_ok()
+        self.changes.try_send(Change::Device(spec.clone())).is_ok()
+    }
+
+    /// Turns stages of processing on and off. They are for what a device captures: a tone and a file are as they should be.
+    /// False where sixteen changes are already waiting.
+    pub fn process(&self, switches: Switches) -> bool {
+        self.changes.try_send(Change::Switches(switches)).is_ok()
+    }
+
+    /// What the room hears from now on ([`Speaker::reference`](super::Speaker::reference)); nothing at all for `None`. False where
+    /// sixteen changes are already waiting.
+    pub fn cancel(&self, reference: Option<Reference>) -> bool {
+        self.changes.try_send(Change::Reference(reference.map(Box::new))).is_ok()
+    }
+
+    /// Sends next to nothing while there is silence (discontinuous transmission, RFC 7587 §3.1.3), or silence like any sound.
+    pub fn set_dtx(&self, on: bool) {
+        self.controls.dtx.store(on, Ordering::Relaxed);
     }
 
     /// Mutes: nothing that is said is sent, but the level goes on, so that one can be told that one speaks muted.
@@ -101,7 +122,12 @@ impl Microphone {
         self.controls.expected_loss.store(percent, Ordering::Relaxed);
     }
 
-    /// How loud it is now, muted or not: smoothed, 0 for silence to 1 for full scale, in even steps for the ear.
+    /// Somebody speaks into a muted microphone: speech, by a detector of its own, and not keys or a fan.
+    pub fn speaks_muted(&self) -> bool {
+        self.controls.speech.load(Ordering::Relaxed)
+    }
+
+    /// How loud it is now, processed, muted or not: smoothed, 0 for silence to 1 for full scale, in even steps for the ear.
     pub fn level(&self) -> f32 {
         f32::from_bits(self.controls.loudness.load(Ordering::Relaxed))
     }
@@ -114,14 +140,13 @@ impl Microphone {
 
 struct Worker {
     packets: broadcast::Sender<Arc<AudioPacket>>,
-    requests: std_mpsc::Receiver<MicrophoneSpec>,
+    requests: std_mpsc::Receiver<Change>,
     controls: Arc<Controls>,
     events: mpsc::Sender<AudioEvent>,
 }
 
 impl Worker {
     fn run(self, spec: &MicrophoneSpec) {
-        let mut source = source(spec, &self.events);
         let mut voice = match Voice::new(rand::random()) {
             Ok(voice) => voice,
             Err(error) => {
@@ -129,21 +154,23 @@ impl Worker {
                 return Reporter::new(self.events).report(Fault::new(DeviceTrouble::Failed, detail).into());
             }
         };
+        let mut input = Input::new(spec, &self.events);
         let mut frame = SILENCE;
         loop {
             match self.requests.try_recv() {
-                Ok(spec) => source = self::source(&spec, &self.events),
+                Ok(change) => input.change(change, &self.events),
                 Err(std_mpsc::TryRecvError::Empty) => {}
                 Err(std_mpsc::TryRecvError::Disconnected) => return,
             }
-            // An echo canceller belongs between this line and the next but one: 10 ms of the near end are in `frame`,
-            // and `Speaker::reference` says what the room hears.
-            let read = source.read(&mut frame);
+            let muted = self.controls.muted.load(Ordering::Relaxed);
+            let read = input.read(&mut frame, muted);
             voice.expect_loss(self.controls.expected_loss.load(Ordering::Relaxed));
+            voice.set_dtx(self.controls.dtx.load(Ordering::Relaxed));
             let packet = match read {
-                Some(lost) => voice.push(&frame, lost, self.controls.muted.load(Ordering::Relaxed), Instant::now()),
+                Some(lost) => voice.push(&frame, lost, muted, Instant::now()),
                 None => voice.idle(Instant::now()),
             };
+            self.controls.speech.store(input.speech(), Ordering::Relaxed);
             self.controls.loudness.store(voice.loudness().to_bits(), Ordering::Relaxed);
             self.controls.dbfs.store(voice.dbfs().to_bits(), Ordering::Relaxed);
             if let Some(packet) = packet {
@@ -151,28 +178,6 @@ impl Worker {
                 let _ = self.packets.send(Arc::new(packet));
             }
         }
-    }
-}
-
-fn source(spec: &MicrophoneSpec, events: &mpsc::Sender<AudioEvent>) -> Box<dyn Source> {
-    let mut reporter = Reporter::new(events.clone());
-    match spec {
-        MicrophoneSpec::Device(id) => Box::new(Capture::open(id.clone(), reporter)),
-        MicrophoneSpec::Tone(hz) => {
-            reporter.report(AudioEvent::Started { name: format!("{hz} Hz tone") });
-            Box::new(Tone::new(*hz))
-        }
-        MicrophoneSpec::File(path) => match Clip::load(path.as_ref()) {
-            Ok(clip) => {
-                reporter.report(AudioEvent::Started { name: path.clone() });
-                Box::new(Loop::new(clip))
-            }
-            Err(fault) => {
-                reporter.report(fault.into());
-                Box::new(Nothing)
-            }
-        },
-        MicrophoneSpec::None => Box::new(Nothing),
     }
 }
 
@@ -187,7 +192,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::audio::{RATE, measure};
+    use crate::audio::{RATE, measure, processing::speech};
 
     fn open(spec: &str) -> (Microphone, mpsc::Receiver<AudioEvent>) {
         let (events, inbox) = mpsc::channel(8);
@@ -270,6 +275,52 @@ mod tests {
         let packets = listen(&mut microphone.subscribe(), 50).await;
         let tone = measure::tone(&decode(&packets)[9_600..], RATE).unwrap();
         assert!((tone.hz - 500.0).abs() < 2.0, "{tone:?}");
+    }
+
+    #[tokio::test]
+    async fn a_tone_is_left_as_it_is_whatever_is_processed() {
+        let (microphone, _inbox) = open("tone:1000");
+        assert!(microphone.process(Switches::ALL));
+        let packets = listen(&mut microphone.subscribe(), 100).await;
+        let tone = measure::tone(&decode(&packets)[48_000..], RATE).unwrap();
+        assert!((tone.dbfs + 15.0).abs() < 1.0 && tone.purity > 0.98, "{tone:?}");
+    }
+
+    #[tokio::test]
+    async fn speech_is_noticed_while_muted_and_a_tone_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("speech.wav");
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: RATE,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+        for sample in speech(3, 150.0, 10.0, -26.0) {
+            writer.write_sample((sample * f32::from(i16::MAX)) as i16).unwrap();
+        }
+        writer.finalize().unwrap();
+        let (microphone, _inbox) = open(&format!("file:{}", path.display()));
+        let spoke = async {
+            while !microphone.speaks_muted() {
+                tokio::time::sleep(Duration::from_millis(20)).await
+            }
+        };
+        assert!(timeout(Duration::from_millis(1_500), spoke).await.is_err(), "it is not muted");
+        microphone.set_muted(true);
+        let spoke = async {
+            while !microphone.speaks_muted() {
+                tokio::time::sleep(Duration::from_millis(20)).await
+            }
+        };
+        timeout(Duration::from_secs(8), spoke).await.expect("speech is noticed");
+        assert!(microphone.switch(&MicrophoneSpec::Tone(440)));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        for _ in 0..20 {
+            assert!(!microphone.speaks_muted(), "a tone is no speech");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     #[tokio::test]

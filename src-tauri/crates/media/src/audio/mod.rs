@@ -4,7 +4,8 @@
 //! Refuses: sockets, sequence numbers to send, who is in the room.
 //!
 //! All sound inside is mono `f32` at 48 kHz in frames of 10 ms. Out: device or synthetic source → ring → 10 ms frames →
-//! Opus (20 ms) → every subscriber. In: RTP → one jitter buffer and decoder per peer → mix → ring → device.
+//! processing (a device's alone) → Opus (20 ms) → every subscriber. In: RTP → one jitter buffer and decoder per peer → mix →
+//! ring → device, and to the microphone's canceller.
 
 mod capture;
 mod clip;
@@ -12,6 +13,7 @@ mod delay;
 mod device;
 mod encoder;
 mod event;
+mod input;
 mod keeper;
 mod level;
 mod loudspeaker;
@@ -21,6 +23,7 @@ mod mixer;
 mod packets;
 mod playback;
 mod playout;
+mod processing;
 mod resampler;
 mod source;
 mod speaker;
@@ -33,7 +36,8 @@ pub use device::{microphones, speakers};
 pub use event::AudioEvent;
 pub use microphone::{AudioPacket, Microphone};
 pub use playout::{AudioStats, Playout};
-pub use speaker::{PeerAudio, Reference, Speaker};
+pub use processing::{Played, Processor, Reference, Switches, reference};
+pub use speaker::{PeerAudio, Speaker};
 
 /// Samples a second, everywhere inside.
 pub const RATE: u32 = 48_000;

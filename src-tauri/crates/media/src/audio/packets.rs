@@ -29,7 +29,7 @@ pub(crate) enum Pushed {
     /// It came before.
     Duplicate,
     /// Its turn was over.
-    Late,
+    Late { timestamp: i64 },
     /// It is no Opus packet.
     Malformed,
     /// It begins another stream: what waited is gone.
@@ -81,7 +81,7 @@ impl Packets {
         }
         let (sequence, timestamp) = (newest.sequence + ahead, newest.timestamp + later);
         if self.next.is_some_and(|next| sequence < next) || ahead <= -128 {
-            return Pushed::Late;
+            return Pushed::Late { timestamp };
         }
         if self.waiting.len() == ROOM {
             self.waiting.pop_first();
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(packets.push(rtp(1, 960)), Pushed::Duplicate);
         assert_eq!(taken(&mut packets), [0, 1, 3]);
         assert_eq!(packets.push(rtp(3, 2_880)), Pushed::Duplicate);
-        assert_eq!(packets.push(rtp(2, 1_920)), Pushed::Late);
+        assert_eq!(packets.push(rtp(2, 1_920)), Pushed::Late { timestamp: 1_920 });
         assert_eq!(packets.push(rtp(2, 1_920)), Pushed::Duplicate);
     }
 

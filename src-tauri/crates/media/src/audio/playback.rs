@@ -1,10 +1,6 @@
 //! Where mixed sound goes: a device (see `loudspeaker`), a file, or nowhere.
 
-use std::{
-    fs::File,
-    io::BufWriter,
-    time::{Duration, Instant},
-};
+use std::{fs::File, io::BufWriter, time::Instant};
 
 use parlor_protocol::{device::SpeakerSpec, ui::DeviceTrouble};
 use tokio::sync::mpsc;
@@ -21,8 +17,8 @@ pub(crate) trait Sink: Send {
     /// Waits until frames are wanted, 10 ms at most: how many.
     fn wait(&mut self) -> usize;
 
-    /// Takes one frame; says how long from now it will be heard.
-    fn play(&mut self, frame: &Frame) -> Duration;
+    /// Takes one frame; whether a room will hear it.
+    fn play(&mut self, frame: &Frame) -> bool;
 }
 
 /// Opens what the spec names. What cannot be opened is reported, and sound goes nowhere at its own pace.
@@ -61,8 +57,8 @@ impl Sink for Nowhere {
         1
     }
 
-    fn play(&mut self, _: &Frame) -> Duration {
-        Duration::ZERO
+    fn play(&mut self, _: &Frame) -> bool {
+        false
     }
 }
 
@@ -107,13 +103,13 @@ impl Sink for Recording {
         1
     }
 
-    fn play(&mut self, frame: &Frame) -> Duration {
+    fn play(&mut self, frame: &Frame) -> bool {
         if let Err(error) = self.write(frame) {
             // A full disk stays full: once is enough.
             self.writer = None;
             let detail = format!("{} cannot be written: {error}", self.path);
             self.reporter.report(Fault::new(DeviceTrouble::Failed, detail).into());
         }
-        Duration::ZERO
+        false
     }
 }

@@ -36,6 +36,12 @@ const HIGHER: f32 = 60.0;
 const HIGHEST: f32 = 120.0;
 /// Too little delay, in ms below the target: stretch.
 const LOW: f32 = 10.0;
+/// How much of the loss one packet is: about 5 s are remembered.
+const LOSS_MEMORY: f32 = 0.004;
+/// From this loss on, one in 200, sound waits for the packet after the one whose turn it is: its redundancy may be needed.
+const LOSSY: f32 = 0.005;
+/// An outage is no loss that redundancy could make good: so many packets of it count.
+const MOST_MISSING: u64 = 5;
 /// After silence, older packets are skipped if their delay is so much over the target: a call is live.
 const SKIP: Duration = Duration::from_millis(60);
 
@@ -98,6 +104,8 @@ pub struct Playout {
     fade_in: bool,
     /// Delay over the fastest packet's way, smoothed, in ms.
     measured: f32,
+    /// The share of packets that are lost, smoothed.
+    loss: f32,
     /// Frames until the delay may be corrected again.
     rest: u32,
     pulled: Option<Instant>,
@@ -133,6 +141,7 @@ impl Playout {
             quiet: false,
             fade_in: true,
             measured: 0.0,
+            loss: 0.0,
             rest: 0,
             pulled: None,
             decoded: 0,
@@ -146,7 +155,13 @@ impl Playout {
         let padding = packet.payload.is_empty();
         match self.packets.push(packet) {
             Pushed::Duplicate => self.stats.duplicates += 1,
-            Pushed::Late => self.stats.late += 1,
+            Pushed::Late { timestamp } => {
+                self.stats.late += 1;
+                if !padding {
+                    // Had it been waited for, it would not be lost.
+                    self.delay.arrived(timestamp, arrived);
+                }
+            }
             Pushed::Malformed | Pushed::Strange => self.stats.malformed += 1,
             Pushed::Restarted { timestamp } => {
                 self.delay.restart();
@@ -185,6 +200,8 @@ impl Playout {
             return;
         }
         let late = self.delay.arrived(timestamp, arrived);
+        self.loss -= self.loss * LOSS_MEMORY;
+        self.delay.protect(self.loss > LOSSY);
         // Further ahead is no delay: the sender paused, or makes fun of us.
         if self.state == State::Playing && self.stalled == 0 && (0..i64::from(RATE)).contains(&(timestamp - self.next))
         {
@@ -242,6 +259,7 @@ impl Playout {
     /// Says what the samples made up so far were for, now that it is known what came after them.
     fn judge(&mut self, missing: u64, gap: i64) {
         self.stats.lost += missing;
+        self.loss += missing.min(MOST_MISSING) as f32 * LOSS_MEMORY;
         self.packets.give_up();
         if missing > 0 || gap <= 0 {
             self.concealed += self.unjudged;

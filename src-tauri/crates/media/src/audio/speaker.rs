@@ -11,7 +11,7 @@ use std::{
 };
 
 use parlor_protocol::{device::SpeakerSpec, media::RtpReceived};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::{
     AudioEvent, AudioStats, Frame,
@@ -20,6 +20,7 @@ use super::{
     microphone::no_thread,
     mixer::{Mixer, Strip},
     playback::{self, Sink},
+    processing::{self, Played, Reference},
 };
 
 /// Packets between a peer's handle and the mixer: 5 s of them. The mixer empties it every 10 ms; when it is full, packets are
@@ -27,17 +28,6 @@ use super::{
 const PACKETS: usize = 256;
 /// Changes (a peer more, another device) that wait for the mixer. When it is full, who asks waits up to 10 ms.
 const CHANGES: usize = 64;
-/// Frames kept for a slow subscriber of the reference: 320 ms. Who is slower loses the oldest ones and is told so (`Lagged`).
-const REFERENCES: usize = 32;
-
-/// 10 ms exactly as the room hears them: what an echo canceller must subtract from the microphone.
-#[derive(Debug, Clone)]
-pub struct Reference {
-    /// After mixing and limiting.
-    pub frame: Frame,
-    /// When the first sample leaves the speaker, as well as the device knows.
-    pub heard_at: Instant,
-}
 
 /// An open speaker. Dropping it closes the device, or finishes the file: it waits for the last frame, up to 20 ms.
 #[derive(Debug)]
@@ -46,11 +36,11 @@ pub struct Speaker {
     changes: Option<std_mpsc::SyncSender<Change>>,
     worker: Option<thread::JoinHandle<()>>,
     levels: watch::Receiver<Vec<(u64, f32)>>,
-    reference: broadcast::Sender<Arc<Reference>>,
 }
 
 enum Change {
     Peer(Box<Strip>),
+    Reference(Played),
     Switch(SpeakerSpec),
 }
 
@@ -62,13 +52,11 @@ impl Speaker {
     pub fn open(spec: &SpeakerSpec, events: mpsc::Sender<AudioEvent>) -> Self {
         let (changes, requests) = std_mpsc::sync_channel(CHANGES);
         let (shown, levels) = watch::channel(Vec::new());
-        let (reference, _) = broadcast::channel(REFERENCES);
-        let worker =
-            Worker { requests, reference: reference.clone(), events: events.clone(), mixer: Mixer::new(shown) };
+        let worker = Worker { requests, reference: None, events: events.clone(), mixer: Mixer::new(shown) };
         let spec = spec.clone();
         let spawned = thread::Builder::new().name("speaker".into()).spawn(move || worker.run(&spec));
         let worker = spawned.inspect_err(|error| Reporter::new(events).report(no_thread(error).into())).ok();
-        Self { changes: Some(changes), worker, levels, reference }
+        Self { changes: Some(changes), worker, levels }
     }
 
     /// A place in the mix for one track of one peer, until the handle is dropped. The id is the caller's and only
@@ -95,9 +83,16 @@ impl Speaker {
         self.levels.clone()
     }
 
-    /// Every frame that is played from now on, for an echo canceller.
-    pub fn reference(&self) -> broadcast::Receiver<Arc<Reference>> {
-        self.reference.subscribe()
+    /// What the room hears from now on, exactly as it goes to the device, for the canceller of one microphone: it is silence
+    /// while there is no device, and another one takes its place. `None` where it cannot be had.
+    pub fn reference(&self) -> Option<Reference> {
+        match processing::reference() {
+            Ok((played, reference)) => self.change(Change::Reference(played)).then_some(reference),
+            Err(error) => {
+                tracing::error!(error, "echoes will not be cancelled");
+                None
+            }
+        }
     }
 
     fn change(&self, change: Change) -> bool {
@@ -157,7 +152,7 @@ impl PeerAudio {
 
 struct Worker {
     requests: std_mpsc::Receiver<Change>,
-    reference: broadcast::Sender<Arc<Reference>>,
+    reference: Option<Played>,
     events: mpsc::Sender<AudioEvent>,
     mixer: Mixer,
 }
@@ -166,20 +161,24 @@ impl Worker {
     fn run(mut self, spec: &SpeakerSpec) {
         let mut sink = playback::sink(spec, &self.events);
         let mut frame = SILENCE;
-        loop {
-            if !self.changes(&mut sink) {
-                return;
-            }
-            for _ in 0..sink.wait() {
-                let now = Instant::now();
-                self.mixer.mix(&mut frame, now);
-                let delay = sink.play(&frame);
-                if self.reference.receiver_count() > 0 {
-                    // The last receiver may have gone in between: nobody misses the frame.
-                    let _ = self.reference.send(Arc::new(Reference { frame, heard_at: now + delay }));
-                }
+        while self.turn(&mut sink, &mut frame) {}
+    }
+
+    /// What was asked for, and what the sink wants; false once nobody can ask any more.
+    fn turn(&mut self, sink: &mut Box<dyn Sink>, frame: &mut Frame) -> bool {
+        if !self.changes(sink) {
+            return false;
+        }
+        for _ in 0..sink.wait() {
+            let now = Instant::now();
+            self.mixer.mix(frame, now);
+            if sink.play(frame)
+                && let Some(reference) = &mut self.reference
+            {
+                reference.push(frame, now);
             }
         }
+        true
     }
 
     /// Does what was asked for; false once nobody can ask any more.
@@ -187,6 +186,7 @@ impl Worker {
         loop {
             match self.requests.try_recv() {
                 Ok(Change::Peer(strip)) => self.mixer.add(*strip),
+                Ok(Change::Reference(played)) => self.reference = Some(played),
                 Ok(Change::Switch(spec)) => *sink = playback::sink(&spec, &self.events),
                 Err(std_mpsc::TryRecvError::Empty) => return true,
                 Err(std_mpsc::TryRecvError::Disconnected) => return false,
@@ -267,20 +267,64 @@ mod tests {
         assert_eq!(speaker.levels().borrow()[0].0, 7);
     }
 
-    #[tokio::test]
-    async fn the_reference_is_what_is_played() {
-        let (speaker, _inbox) = open("none");
-        let mut reference = speaker.reference();
-        let peer = speaker.peer(1);
-        let collect = async {
-            let mut heard = Vec::new();
-            while heard.len() < 100 * FRAME {
-                heard.extend(reference.recv().await.unwrap().frame);
+    /// A device that takes what it is given, and keeps it.
+    struct Room {
+        heard: std_mpsc::Sender<Frame>,
+        frames: usize,
+    }
+
+    impl Sink for Room {
+        fn wait(&mut self) -> usize {
+            self.frames += 1;
+            1
+        }
+
+        fn play(&mut self, frame: &Frame) -> bool {
+            // Every third one finds no room.
+            !self.frames.is_multiple_of(3) && self.heard.send(*frame).is_ok()
+        }
+    }
+
+    #[test]
+    fn the_reference_is_what_the_device_took_after_volume_and_limiter() {
+        let (changes, requests) = std_mpsc::sync_channel(CHANGES);
+        let (played, mut reference) = processing::reference().unwrap();
+        let (shown, _levels) = watch::channel(Vec::new());
+        let (events, _inbox) = mpsc::channel(8);
+        let (heard, room) = std_mpsc::channel();
+        let mut worker = Worker { requests, reference: Some(played), events, mixer: Mixer::new(shown) };
+        let (packets, queue) = std_mpsc::sync_channel(PACKETS);
+        let (shown, _stats) = watch::channel(AudioStats::default());
+        // Four times as loud as it came: the limiter has to work.
+        let volume = Arc::new(AtomicU32::new(4f32.to_bits()));
+        let strip = Strip::new(1, queue, shown, Arc::new(AtomicU32::new(0)), volume);
+        changes.send(Change::Peer(Box::new(strip))).unwrap();
+        let mut encoder = crate::audio::encoder::Encoder::new().unwrap();
+        let mut sink: Box<dyn Sink> = Box::new(Room { heard, frames: 0 });
+        let mut cancelled = Vec::new();
+        for n in 0..200 {
+            let tone = std::array::from_fn(|k| 0.4 * ((n * FRAME + k) as f32 / 20.0).sin());
+            if let Some(payload) = encoder.push(&tone) {
+                let packet =
+                    RtpReceived { sequence: n as u16 / 2, timestamp: n as u32 / 2 * 960, marker: false, payload };
+                packets.send((packet, Instant::now())).unwrap();
             }
-            heard
-        };
-        let ((), heard) = tokio::join!(say(&peer, 60), timeout(Duration::from_secs(10), collect));
-        assert!(measure::level_dbfs(&heard.unwrap()[50 * FRAME..]) > -20.0);
+            assert!(worker.turn(&mut sink, &mut SILENCE.clone()));
+            cancelled.extend(reference.take());
+        }
+        let played: Vec<f32> = room.try_iter().flatten().collect();
+        assert!(measure::level_dbfs(&played) > -10.0, "{}", measure::level_dbfs(&played));
+        assert_eq!(cancelled, played);
+    }
+
+    #[tokio::test]
+    async fn without_a_speaker_the_reference_is_silence() {
+        let (speaker, _inbox) = open("none");
+        let mut reference = speaker.reference().unwrap();
+        let peer = speaker.peer(1);
+        say(&peer, 60).await;
+        assert!(peer.level() > 0.5);
+        assert_eq!(reference.take(), []);
     }
 
     #[tokio::test]

@@ -13,11 +13,20 @@ pub(crate) const AHEAD: usize = LONGEST + SEAM;
 /// Quieter than this (−50 dBFS) nobody hears a seam wherever it is.
 const QUIET: f32 = 1e-5;
 
+/// Room for the past, for what a cut must see and for the longest packet twice: the tape does not grow while it runs.
+const ROOM: usize = 16_384;
+
 /// Samples: played ones as far back as a pitch period reaches, then the ones to come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tape {
     samples: Vec<f32>,
     read: usize,
+}
+
+impl Default for Tape {
+    fn default() -> Self {
+        Self { samples: Vec::with_capacity(ROOM), read: 0 }
+    }
 }
 
 impl Tape {
@@ -67,8 +76,8 @@ impl Tape {
             return None;
         }
         let seam = self.seam();
-        let again = self.samples[self.read - period..self.read].to_vec();
-        self.samples.splice(self.read..self.read, again);
+        self.samples.extend_from_within(self.read - period..self.read);
+        self.samples[self.read..].rotate_right(period);
         self.blend(&seam);
         Some(period)
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     AudioPacket, FRAME, FRAME_TIME, Frame, RATE,
-    encoder::{Encoder, PACKET},
+    encoder::{Encoder, FIRST_LOSS, PACKET},
     level::{Meter, SILENCE},
 };
 
@@ -13,14 +13,22 @@ const TAIL: u32 = 2;
 /// No frame for so long: the device was away, and the clock must be told.
 const GAP: Duration = Duration::from_millis(100);
 
+/// How much of a higher, a lower loss enters the expected one with each frame.
+const LOSS_RISES: f32 = 0.01;
+const LOSS_FALLS: f32 = 0.000_5;
+
 /// Turns captured frames into packets on one continuous clock.
 pub(crate) struct Voice {
     encoder: Encoder,
     meter: Meter,
+    /// The loss to expect, in percent.
+    loss: f32,
     /// When the next frame's first sample is captured.
     clock: u32,
     last: Option<Instant>,
     sending: Sending,
+    /// The last packet said nothing and was not sent.
+    silent: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,11 +42,28 @@ enum Sending {
 
 impl Voice {
     pub(crate) fn new(clock: u32) -> Result<Self, opus::Error> {
-        Ok(Self { encoder: Encoder::new()?, meter: Meter::new(), clock, last: None, sending: Sending::Quiet })
+        let (encoder, meter) = (Encoder::new()?, Meter::new());
+        Ok(Self {
+            encoder,
+            meter,
+            loss: f32::from(FIRST_LOSS),
+            clock,
+            last: None,
+            sending: Sending::Quiet,
+            silent: false,
+        })
     }
 
+    /// So much loss is reported now. What is expected rises with it in a second and falls in half a minute: losses come in
+    /// spells, and each report is of a few packets.
     pub(crate) fn expect_loss(&mut self, percent: u8) {
-        self.encoder.expect_loss(percent);
+        let reported = f32::from(percent);
+        self.loss += (reported - self.loss) * if reported > self.loss { LOSS_RISES } else { LOSS_FALLS };
+        self.encoder.expect_loss(self.loss.round() as u8);
+    }
+
+    pub(crate) fn set_dtx(&mut self, on: bool) {
+        self.encoder.set_dtx(on);
     }
 
     pub(crate) fn loudness(&self) -> f32 {
@@ -99,8 +124,9 @@ impl Voice {
                 Sending::Quiet
             }
         };
+        let marker = std::mem::replace(&mut self.silent, payload.is_empty()) || marker;
         let timestamp = self.clock.wrapping_sub(PACKET as u32);
-        Some(AudioPacket { timestamp, payload, marker, level: self.meter.loudness() })
+        (!self.silent).then(|| AudioPacket { timestamp, payload, marker, level: self.meter.loudness() })
     }
 
     /// The clock counts samples while they come, and real time while they do not.
@@ -130,6 +156,7 @@ fn fade(frame: &mut Frame, from: f32, to: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::level::tests::voice;
 
     const LOUD: Frame = [0.1; FRAME];
 
@@ -151,6 +178,42 @@ mod tests {
             }
             std::mem::take(&mut self.packets)
         }
+    }
+
+    #[test]
+    fn with_dtx_silence_is_hardly_sent_and_speech_after_it_is_marked() {
+        let mut bench = Bench::new(0);
+        bench.voice.set_dtx(true);
+        let mut say = |from: usize, frames: usize, loud: bool| -> Vec<AudioPacket> {
+            let frame = |n: usize| if loud { voice((from + n) * FRAME) } else { SILENCE };
+            (0..frames)
+                .filter_map(|n| {
+                    bench.now += FRAME_TIME;
+                    bench.voice.push(&frame(n), 0, false, bench.now)
+                })
+                .collect()
+        };
+        assert_eq!(say(0, 100, true).len(), 50);
+        let silence = say(100, 400, false);
+        assert!((5..=45).contains(&silence.len()), "{} packets", silence.len());
+        let speech = say(500, 100, true);
+        assert!(speech.len() >= 48, "{} packets", speech.len());
+        assert_eq!(speech.iter().filter(|packet| packet.marker).count(), 1, "the first one alone is marked");
+        assert!(speech[0].marker);
+        assert_eq!(speech.last().unwrap().timestamp, 598 * FRAME as u32);
+    }
+
+    #[test]
+    fn the_expected_loss_rises_soon_and_falls_late() {
+        let mut voice = Voice::new(0).unwrap();
+        let mut report = |percent, frames| {
+            (0..frames).for_each(|_| voice.expect_loss(percent));
+            voice.loss
+        };
+        assert!(report(30, 200) > 25.0);
+        assert!(report(0, 500) > 20.0, "one good report is no good path");
+        assert!(report(0, 12_000) < 0.5);
+        assert!(report(20, 20) < 5.0, "nor is one bad one a bad path");
     }
 
     #[test]

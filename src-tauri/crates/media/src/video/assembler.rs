@@ -15,8 +15,12 @@ use super::{
 
 /// When to go on without frames that nothing needs: a packet that was only overtaken has come by then.
 const SKIP_AFTER: Duration = Duration::from_millis(50);
-/// When to ask for a key frame: a retransmission has come by then on any path that is good for a talk.
+/// When to ask for a key frame at the earliest: by then a retransmission has come on any path that is good for a talk.
 const ASK_AFTER: Duration = Duration::from_millis(180);
+/// The same at the latest: nobody waits longer for a picture that may still come whole.
+const ASK_BY: Duration = Duration::from_secs(1);
+/// What three rounds of asking for lost packets take beside three round trips.
+const ASKING: Duration = Duration::from_millis(60);
 /// When to ask again: a sender makes no more than two forced key frames a second.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 /// The most packets that wait: some two seconds of a good picture. Beyond, the oldest go, and with them what refers to them.
@@ -65,6 +69,8 @@ pub struct Assembler {
     deadline: Option<Instant>,
     /// A packet far from all others: the first of another stream, or a forgery.
     stray: Option<RtpReceived>,
+    /// To the sender and back; zero while it is not known.
+    rtt: Duration,
 }
 
 #[derive(Debug)]
@@ -105,6 +111,11 @@ impl Assembler {
     /// Waits for a key frame.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// How long it takes to the sender and back: so long lost packets may take to come once more, before a key frame is asked for.
+    pub fn set_rtt(&mut self, rtt: Duration) {
+        self.rtt = rtt;
     }
 
     /// Takes a packet. One that is too old or known already is dropped.
@@ -173,7 +184,7 @@ impl Assembler {
     fn astray(&mut self, packet: RtpReceived) {
         match self.stray.take() {
             Some(first) if first.sequence.wrapping_add(1) == packet.sequence => {
-                *self = Self { asked: self.asked, waiting: self.waiting, ..Self::new() };
+                *self = Self { asked: self.asked, waiting: self.waiting, rtt: self.rtt, ..Self::new() };
                 self.insert(1 << 32 | u64::from(first.sequence), first);
                 if let Some(number) = self.number(packet.sequence) {
                     self.insert(number, packet);
@@ -281,7 +292,7 @@ impl Assembler {
         let since = *self.waiting.get_or_insert(now);
         let patience = match self.last {
             None if !self.packets.values().any(Packet::starts_key) => SKIP_AFTER,
-            _ => ASK_AFTER,
+            _ => (self.rtt * 3 + ASKING).clamp(ASK_AFTER, ASK_BY),
         };
         let at = self.asked.map_or(since + patience, |asked| (asked + ASK_EVERY).max(since + patience));
         if now < at {

@@ -63,6 +63,7 @@ impl Camera {
             run: None,
             runs: 0,
             abandoned: Vec::new(),
+            pictures: 0,
             known: None,
             trouble: None,
             attempts: 0,
@@ -124,6 +125,8 @@ struct Watcher {
     runs: u64,
     /// Runs that did not come back: a driver may keep a thread for ever.
     abandoned: Vec<JoinHandle<()>>,
+    /// How many pictures came.
+    pictures: u64,
     /// The source that was last in use.
     known: Option<(String, VideoFormat)>,
     trouble: Option<DeviceTrouble>,
@@ -225,7 +228,8 @@ impl Watcher {
                 self.reporter.report(CameraEvent::Started { name, format });
             }
         }
-        self.slot.send_replace(Some(Arc::new(picture)));
+        self.pictures += 1;
+        self.slot.send_replace(Some(Arc::new(Picture { number: self.pictures, ..picture })));
     }
 
     /// No picture came in time. The thread may hang in the driver for ever: it is left behind.

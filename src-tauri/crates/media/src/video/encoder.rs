@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The base layer's share of the bitrate in percent: its frames carry twice the time.
-const BASE_SHARE: u32 = 60;
+pub const BASE_SHARE: u32 = 60;
 /// Bits a second that an encoder takes; below, libvpx divides by zero, above, it overflows.
 const BITRATES: std::ops::RangeInclusive<u32> = 20_000..=50_000_000;
 
@@ -103,6 +103,11 @@ impl Vp8Encoder {
             self.bitrate = bitrate;
         }
         Ok(())
+    }
+
+    /// Tells at about which rate pictures come from now on.
+    pub fn set_fps(&mut self, fps: u32) {
+        self.fps = fps.clamp(1, 120);
     }
 
     /// The media clock at this moment. Always later than before: libvpx refuses two frames at one time.

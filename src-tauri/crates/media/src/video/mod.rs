@@ -9,6 +9,7 @@
 
 mod assembler;
 mod camera;
+mod chooser;
 mod decoder;
 mod descriptor;
 mod encoder;
@@ -29,13 +30,14 @@ mod vpx;
 
 pub use assembler::{Assembled, AssembledFrame, Assembler};
 pub use camera::Camera;
+pub use chooser::{Choice, Chooser};
 pub use decoder::Vp8Decoder;
-pub use encoder::{EncodedFrame, Vp8Encoder};
+pub use encoder::{BASE_SHARE, EncodedFrame, Vp8Encoder};
 pub use error::Error;
 pub use event::CameraEvent;
 pub use packetizer::Vp8Packetizer;
 pub use picture::{Picture, Planes, PlanesMut};
-pub use rendition::{Rendition, RenditionStats};
+pub use rendition::{Ladder, Load, Rendition, RenditionStats, Subscription};
 pub use scale::{fit, scale};
 pub use source::cameras;
 

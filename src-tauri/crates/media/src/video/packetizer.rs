@@ -17,6 +17,8 @@ const MOST_BYTES: usize = 1160;
 pub struct Vp8Packetizer {
     picture: u16,
     base: u8,
+    /// The numbers before the last frame.
+    before: (u16, u8),
 }
 
 impl Default for Vp8Packetizer {
@@ -28,11 +30,13 @@ impl Default for Vp8Packetizer {
 impl Vp8Packetizer {
     /// Numbers start at random.
     pub fn new() -> Self {
-        Self { picture: rand::random(), base: rand::random() }
+        let (picture, base) = (rand::random(), rand::random());
+        Self { picture, base, before: (picture, base) }
     }
 
     /// The frame's payloads in order, all of about the same size; the last one carries the marker.
     pub fn packetize(&mut self, frame: &EncodedFrame) -> Vec<RtpPayload> {
+        self.before = (self.picture, self.base);
         self.picture = self.picture.wrapping_add(1) & 0x7fff;
         if frame.temporal == 0 {
             self.base = self.base.wrapping_add(1);
@@ -49,6 +53,11 @@ impl Vp8Packetizer {
                 RtpPayload { timestamp: frame.timestamp, marker: index + 1 == count, payload: payload.freeze() }
             })
             .collect()
+    }
+
+    /// The last frame was not sent after all: the next one takes its numbers, so that nobody misses it.
+    pub fn take_back(&mut self) {
+        (self.picture, self.base) = self.before;
     }
 }
 
@@ -97,13 +106,27 @@ mod tests {
 
     #[test]
     fn frames_are_counted_and_base_frames_again() {
-        let mut packetizer = Vp8Packetizer { picture: 0x7ffe, base: 254 };
+        let mut packetizer = Vp8Packetizer { picture: 0x7ffe, base: 254, before: (0x7ffe, 254) };
         let mut numbers = |temporal| {
             let packets = packetizer.packetize(&frame(10, temporal));
             let descriptor = Descriptor::parse(&packets[0].payload).unwrap().0;
             (descriptor.picture.unwrap().number, descriptor.base.unwrap())
         };
         assert_eq!([numbers(0), numbers(1), numbers(0), numbers(1)], [(0x7fff, 255), (0, 255), (1, 0), (2, 0)]);
+    }
+
+    #[test]
+    fn a_frame_that_was_not_sent_leaves_no_gap() {
+        let mut packetizer = Vp8Packetizer { picture: 7, base: 9, before: (7, 9) };
+        packetizer.packetize(&frame(10, 0));
+        packetizer.take_back();
+        let packets = packetizer.packetize(&frame(10, 0));
+        let descriptor = Descriptor::parse(&packets[0].payload).unwrap().0;
+        assert_eq!((descriptor.picture.unwrap().number, descriptor.base), (8, Some(10)));
+        packetizer.packetize(&frame(10, 1));
+        packetizer.take_back();
+        packetizer.take_back();
+        assert_eq!((packetizer.picture, packetizer.base), (8, 10));
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Pattern {
         self.brightness.draw(luma, width, counter, 0);
         self.tint.draw(u, half_width, counter, 0);
         self.tint.draw(v, half_width, counter, WAVE / 3);
-        let mut picture = Picture { width: self.width, height: self.height, data, captured };
+        let mut picture = Picture { width: self.width, height: self.height, data, captured, number: 0 };
         disc(&mut picture, counter);
         band(&mut picture, counter);
         picture

@@ -16,6 +16,8 @@ pub struct Picture {
     pub data: Vec<u8>,
     /// When it was taken.
     pub captured: Instant,
+    /// Counts the pictures of a camera in use, from 1; 0 where nobody counts.
+    pub number: u64,
 }
 
 /// The planes of a picture and the length of their rows.
@@ -60,7 +62,7 @@ impl Picture {
         if data.len() != bytes {
             return Err(Error::Frame(format!("{width}x{height} needs {bytes} bytes, not {}", data.len())));
         }
-        Ok(Self { width, height, data, captured })
+        Ok(Self { width, height, data, captured, number: 0 })
     }
 
     /// How many bytes a picture of this size has.

@@ -66,8 +66,18 @@ pub enum UiCommand {
         /// What.
         text: String,
     },
+    /// Turns automatic gain on or off.
+    SetAutomaticGain {
+        /// On.
+        on: bool,
+    },
     /// Turns the camera on or off.
     SetCamera {
+        /// On.
+        on: bool,
+    },
+    /// Turns echo cancellation on or off.
+    SetEchoCancellation {
         /// On.
         on: bool,
     },
@@ -85,6 +95,11 @@ pub enum UiCommand {
     SetName {
         /// The new one.
         name: String,
+    },
+    /// Turns noise suppression on or off.
+    SetNoiseSuppression {
+        /// On.
+        on: bool,
     },
     /// Asks for pictures as pixels: this window cannot decode video. Holds for sessions from now on.
     SetRawPictures {

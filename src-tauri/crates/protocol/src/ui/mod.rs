@@ -351,6 +351,18 @@ pub struct Settings {
     /// Speaker spec; empty means the default one.
     #[serde(default)]
     pub speaker: String,
+    /// Take the others' voices, which the speaker plays, out of what the microphone hears.
+    #[serde(default = "yes")]
+    pub echo_cancellation: bool,
+    /// Take steady noise out of it.
+    #[serde(default = "yes")]
+    pub noise_suppression: bool,
+    /// Raise a quiet voice, lower a loud one.
+    #[serde(default = "yes")]
+    pub automatic_gain: bool,
+    /// Send next to nothing while nobody speaks.
+    #[serde(default)]
+    pub dtx: bool,
     /// Enter a call with the microphone on.
     #[serde(default = "yes")]
     pub microphone_on: bool,
@@ -376,6 +388,10 @@ impl Default for Settings {
             camera: String::new(),
             microphone: String::new(),
             speaker: String::new(),
+            echo_cancellation: true,
+            noise_suppression: true,
+            automatic_gain: true,
+            dtx: false,
             microphone_on: true,
             camera_on: true,
             server: String::new(),
@@ -407,6 +423,8 @@ pub enum Theme {
 pub struct Levels {
     /// Our microphone, muted or not.
     pub microphone: f32,
+    /// Somebody speaks into it while it is muted.
+    pub speaks_muted: bool,
     /// The others.
     pub peers: Vec<PeerLevel>,
 }

@@ -264,6 +264,7 @@ impl Seen {
             CallEvent::SessionState(event) => return self.state(event, timings, now),
             CallEvent::Chat { id, .. } => self.chat.insert(*id),
             CallEvent::Left { .. } => !std::mem::replace(&mut self.left, true) && self.connected.is_empty(),
+            CallEvent::PeerView { peer, .. } => self.connected.contains(peer),
             CallEvent::KnownPeers(_)
             | CallEvent::Notice(_)
             | CallEvent::Refused(_)

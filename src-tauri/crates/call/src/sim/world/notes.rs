@@ -220,6 +220,7 @@ impl World {
             | Command::PictureSeen { .. }
             | Command::SetMedia(_)
             | Command::SetName(_)
+            | Command::SetView { .. }
             | Command::Unverify(_)
             | Command::Verify(_)
             | Command::WordsDiffer(_) => format!("{command:?}"),
@@ -245,6 +246,7 @@ impl World {
             CallEvent::KnownPeers(_)
             | CallEvent::Left { .. }
             | CallEvent::Notice(_)
+            | CallEvent::PeerView { .. }
             | CallEvent::Refused(_)
             | CallEvent::VerificationWords { .. } => format!("{event:?}"),
         }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::audio::{encoder::Encoder, level::tests::voice, measure, voice::Voice};
+use crate::audio::{AudioPacket, encoder::Encoder, level::tests::voice, measure, voice::Voice};
 
 const HZ: f64 = 440.0;
 const AMPLITUDE: f64 = 0.25;
@@ -152,6 +152,114 @@ fn a_burst_of_three_is_bridged() {
     // Within one syllable, so that the voice itself leaves no hole.
     let hole = measure::longest_hole(&heard.samples[79_200..96_000], -45.0);
     assert!(hole <= 480, "a hole of {hole} samples");
+}
+
+#[test]
+fn redundancy_is_used_for_nearly_every_loss_that_has_any() {
+    let packets = speech(1_000);
+    for late in [0, 7, 13] {
+        let mut dice = dice(late);
+        // Every tenth packet and never two in a row: each has its redundancy in the next one, where there is any.
+        let heard = play(&packets, 20, 0, &mut |n| {
+            if n % 10 == 4 { vec![] } else { vec![millis(30 + dice(late + 1))] }
+        });
+        let stats = heard.stats;
+        let repeated = packets.iter().enumerate().filter(|(n, packet)| n % 10 == 5 && repeats_the_one_before(packet));
+        let could = repeated.count() as u64;
+        // Until the loss is known, the delay is the least.
+        assert!(stats.recovered + 4 >= could, "{late} ms: {} of {could}: {stats:?}", stats.recovered);
+    }
+}
+
+#[test]
+fn bursts_of_three_are_bridged_again_and_again() {
+    let packets = speech(1_000);
+    let whole = play(&packets, 20, 0, &mut |_| vec![millis(30)]);
+    let heard = play(&packets, 20, 0, &mut |n| if n % 20 < 3 { vec![] } else { vec![millis(30)] });
+    let stats = heard.stats;
+    assert!((140..=150).contains(&stats.lost), "{stats:?}");
+    assert!(stats.recovered >= 40, "one of each three, where there is redundancy: {stats:?}");
+    let more = measure::longest_hole(heard.after(1), -45.0) - measure::longest_hole(whole.after(1), -45.0);
+    assert!(more <= 1_920, "a hole {more} samples longer than the voice's own");
+    assert!(step(heard.after(1)) < step(whole.after(1)) * 1.5, "a step of {}", step(heard.after(1)));
+    assert!(stats.buffer_ms < 80.0, "{stats:?}");
+}
+
+#[test]
+fn packets_that_overtake_each_other_are_waited_for_in_the_end() {
+    // Every eighth packet comes 70 ms later than those after it, which makes it late, not lost.
+    let packets = speech(3_000);
+    let late = |seconds| play(&packets, seconds, 0, &mut |n| vec![millis(if n % 8 == 7 { 90 } else { 20 })]).stats.late;
+    let (learned, later) = (late(20), late(60));
+    assert!(later - learned < 10, "{} more came late after 20 s", later - learned);
+}
+
+#[test]
+fn a_loss_within_silence_that_is_not_sent_is_no_noise_and_no_delay() {
+    let mut sender = Voice::new(0).unwrap();
+    sender.set_dtx(true);
+    let (start, mut playout, mut sequence) = (Instant::now(), Playout::new().unwrap(), 0u16);
+    let mut samples = Vec::new();
+    for n in 0..1_000u32 {
+        let now = start + FRAME_TIME * n;
+        let silent = (300..700).contains(&n);
+        let frame = if silent { SILENCE } else { voice(n as usize * FRAME) };
+        if let Some(packet) = sender.push(&frame, 0, false, now) {
+            // One in three of those that are sent in silence.
+            if !silent || sequence % 3 != 0 {
+                let AudioPacket { timestamp, marker, payload, .. } = packet;
+                playout.push(RtpReceived { sequence, timestamp, marker, payload }, now);
+            }
+            sequence = sequence.wrapping_add(1);
+        }
+        let mut frame = SILENCE;
+        playout.pull(&mut frame, now);
+        samples.extend(frame);
+    }
+    let stats = playout.stats();
+    assert!((1..=20).contains(&stats.lost), "{stats:?}");
+    assert_eq!(stats.late, 0, "{stats:?}");
+    assert!(measure::level_dbfs(&samples[350 * FRAME..690 * FRAME]) < -50.0);
+    assert!(measure::level_dbfs(&samples[720 * FRAME..990 * FRAME]) > -25.0);
+    assert!(stats.buffer_ms < 80.0, "{stats:?}");
+}
+
+#[test]
+fn half_an_hour_of_clocks_apart_neither_drifts_nor_grows() {
+    for ppm in [-300i64, 300] {
+        let (packets, start) = (&tone(100)[50..], Instant::now());
+        let mut playout = Playout::new().unwrap();
+        let (mut sent, mut last, mut largest, mut worst) = (0u64, 0.0f32, 0.0f32, 0.0f32);
+        for pull in 0..30 * 60 * 100u64 {
+            let now = FRAME_TIME * pull as u32;
+            loop {
+                let at = Duration::from_nanos((sent as i64 * (20_000_000 - 20 * ppm)) as u64);
+                if at > now {
+                    break;
+                }
+                let (sequence, timestamp) = (sent as u16, (sent as u32).wrapping_mul(960));
+                let payload = packets[sent as usize % packets.len()].clone();
+                playout.push(RtpReceived { sequence, timestamp, marker: false, payload }, start + at);
+                sent += 1;
+            }
+            let mut frame = SILENCE;
+            playout.pull(&mut frame, start + now);
+            if pull < 500 {
+                last = frame[FRAME - 1];
+                continue;
+            }
+            for sample in frame {
+                largest = largest.max((sample - last).abs());
+                last = sample;
+            }
+            worst = worst.max(playout.stats().buffer_ms);
+            assert!(playout.packets.len() < 8 && playout.tape.ahead() < 5_000, "after {now:?}");
+        }
+        let stats = playout.stats();
+        assert!(largest < SINE_STEP * 1.5, "{ppm} ppm: a step of {largest}");
+        assert!(worst < 75.0 && stats.lost == 0 && stats.late == 0, "{ppm} ppm: {worst} ms, {stats:?}");
+        assert!(stats.concealed_ratio < 0.001, "{ppm} ppm: {stats:?}");
+    }
 }
 
 #[test]

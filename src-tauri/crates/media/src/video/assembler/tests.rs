@@ -162,6 +162,20 @@ fn a_late_retransmission_heals_as_well_as_a_key_frame() {
 }
 
 #[test]
+fn on_a_long_path_retransmissions_have_their_time_before_a_key_frame_is_asked_for() {
+    for (rtt, before) in [(0, 179), (40, 179), (100, 359), (200, 659), (5000, 999)] {
+        let (mut stream, mut receiver) = (Stream::new(), Receiver::new());
+        receiver.assembler.set_rtt(Duration::from_millis(rtt));
+        let packets = stream.run(4);
+        assert_eq!(receiver.push(&packets[0]), frames([1]));
+        assert_eq!(receiver.push(&packets[2][1..]), []);
+        let early = receiver.wait(before);
+        assert!(!early.contains(&Ask), "{early:?} at {rtt} ms");
+        assert!(receiver.wait(1).contains(&Ask), "{rtt} ms");
+    }
+}
+
+#[test]
 fn key_frames_are_asked_for_at_a_bounded_rate() {
     let (mut stream, mut receiver) = (Stream::new(), Receiver::new());
     stream.frame(true, 0, 3000);

@@ -1,4 +1,4 @@
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::error::RecvError;
 
 use super::*;
 use crate::video::{Vp8Decoder, pattern, pattern::Pattern};
@@ -38,16 +38,16 @@ impl Drop for Feed {
     }
 }
 
-async fn frame(frames: &mut Receiver<Arc<EncodedFrame>>) -> Arc<EncodedFrame> {
-    let next = time::timeout(Duration::from_secs(20), frames.recv());
+async fn frame(frames: &mut Subscription) -> Arc<EncodedFrame> {
+    let next = time::timeout(Duration::from_secs(20), frames.next());
     next.await.expect("a frame within 20 s").expect("a rendition that lives")
 }
 
 #[tokio::test]
 async fn a_subscriber_begins_with_a_key_frame_and_sees_the_pictures() {
     let feed = Feed::new(160, 90, 30);
-    let rendition = Rendition::spawn(feed.slot.clone(), FORMAT, 300_000);
-    let (mut frames, mut decoder) = (rendition.subscribe(), Vp8Decoder::new().unwrap());
+    let rendition = Rendition::spawn(feed.slot.clone(), FORMAT);
+    let (mut frames, mut decoder) = (rendition.subscribe(|| true), Vp8Decoder::new().unwrap());
     let mut last = None;
     for at in 0..10 {
         let frame = frame(&mut frames).await;
@@ -62,37 +62,16 @@ async fn a_subscriber_begins_with_a_key_frame_and_sees_the_pictures() {
 #[tokio::test]
 async fn large_pictures_are_scaled_to_fit() {
     let feed = Feed::new(640, 480, 30);
-    let rendition = Rendition::spawn(feed.slot.clone(), FORMAT, 300_000);
-    let frame = frame(&mut rendition.subscribe()).await;
+    let rendition = Rendition::spawn(feed.slot.clone(), FORMAT);
+    let frame = frame(&mut rendition.subscribe(|| true)).await;
     assert_eq!((frame.width, frame.height), (120, 90));
-}
-
-#[tokio::test]
-async fn a_low_bitrate_halves_the_size_until_it_is_high_again() {
-    let feed = Feed::new(640, 360, 30);
-    let format = VideoFormat { width: 640, height: 360, fps: 30 };
-    let rendition = Rendition::spawn(feed.slot.clone(), format, 600_000);
-    let mut frames = rendition.subscribe();
-    let mut decoder = Vp8Decoder::new().unwrap();
-    for (bitrate, width) in [(600_000, 640), (120_000, 320), (150_000, 320), (25_000, 160), (600_000, 640)] {
-        rendition.set_bitrate(bitrate);
-        let start = Instant::now();
-        loop {
-            let frame = frame(&mut frames).await;
-            decoder.decode(&frame.data).unwrap();
-            if frame.width == width {
-                break;
-            }
-            assert!(start.elapsed() < Duration::from_secs(20), "{} at {bitrate}", frame.width);
-        }
-    }
 }
 
 #[tokio::test]
 async fn key_frames_come_on_demand_but_not_often() {
     let feed = Feed::new(160, 90, 60);
-    let rendition = Rendition::spawn(feed.slot.clone(), VideoFormat { fps: 60, ..FORMAT }, 300_000);
-    let mut frames = rendition.subscribe();
+    let rendition = Rendition::spawn(feed.slot.clone(), VideoFormat { fps: 60, ..FORMAT });
+    let mut frames = rendition.subscribe(|| true);
     let (mut keys, start) = (Vec::new(), Instant::now());
     while start.elapsed() < Duration::from_millis(1700) {
         if frame(&mut frames).await.key {
@@ -107,8 +86,8 @@ async fn key_frames_come_on_demand_but_not_often() {
 #[tokio::test]
 async fn without_a_request_there_is_one_key_frame() {
     let feed = Feed::new(160, 90, 60);
-    let rendition = Rendition::spawn(feed.slot.clone(), VideoFormat { fps: 60, ..FORMAT }, 300_000);
-    let mut frames = rendition.subscribe();
+    let rendition = Rendition::spawn(feed.slot.clone(), VideoFormat { fps: 60, ..FORMAT });
+    let mut frames = rendition.subscribe(|| true);
     assert!(frame(&mut frames).await.key);
     for _ in 0..60 {
         assert!(!frame(&mut frames).await.key);
@@ -119,9 +98,9 @@ async fn without_a_request_there_is_one_key_frame() {
 async fn a_picture_that_stands_still_can_be_joined() {
     let picture = pattern::draw(160, 90, 7, Instant::now()).unwrap();
     let (_keep, slot) = watch::channel(Some(Arc::new(picture)));
-    let rendition = Rendition::spawn(slot, FORMAT, 300_000);
+    let rendition = Rendition::spawn(slot, FORMAT);
     for _ in 0..2 {
-        let mut frames = rendition.subscribe();
+        let mut frames = rendition.subscribe(|| true);
         let frame = frame(&mut frames).await;
         assert!(frame.key);
         let picture = Vp8Decoder::new().unwrap().decode(&frame.data).unwrap().unwrap();
@@ -132,20 +111,20 @@ async fn a_picture_that_stands_still_can_be_joined() {
 #[tokio::test]
 async fn nothing_is_encoded_for_nobody() {
     let feed = Feed::new(160, 90, 60);
-    let rendition = Rendition::spawn(feed.slot.clone(), FORMAT, 300_000);
+    let rendition = Rendition::spawn(feed.slot.clone(), FORMAT);
     let mut slot = feed.slot.clone();
     for _ in 0..20 {
         slot.changed().await.unwrap();
     }
     assert_eq!(rendition.stats(), RenditionStats::default());
-    let mut frames = rendition.subscribe();
+    let mut frames = rendition.subscribe(|| true);
     for _ in 0..10 {
         frame(&mut frames).await;
     }
     assert!(rendition.stats().fps > 0.0);
     drop(frames);
     let stopped = async {
-        while rendition.stats().fps > 0.0 {
+        while rendition.stats().fps > 0.0 || rendition.stats().busy > 0.0 {
             slot.changed().await.unwrap();
         }
     };
@@ -153,10 +132,45 @@ async fn nothing_is_encoded_for_nobody() {
 }
 
 #[tokio::test]
+async fn another_format_is_taken_up_by_whoever_watches() {
+    let feed = Feed::new(640, 360, 30);
+    let rendition = Rendition::spawn(feed.slot.clone(), FORMAT);
+    let (mut frames, mut decoder) = (rendition.subscribe(|| true), Vp8Decoder::new().unwrap());
+    for width in [160, 320, 160] {
+        rendition.set_format(VideoFormat { width, height: width * 9 / 16, fps: 30 });
+        let changed = async {
+            loop {
+                let frame = frame(&mut frames).await;
+                decoder.decode(&frame.data).unwrap();
+                if frame.width == width {
+                    return;
+                }
+            }
+        };
+        time::timeout(Duration::from_secs(20), changed).await.expect("the other size");
+    }
+}
+
+#[tokio::test]
+async fn renditions_of_one_camera_work_for_those_who_take_them_alone() {
+    let feed = Feed::new(640, 360, 30);
+    let ladder = Ladder::spawn(&feed.slot, VideoFormat { width: 640, height: 360, fps: 30 });
+    let [small, large] = ladder.renditions() else { panic!("two sizes") };
+    let mut first = small.subscribe(|| true);
+    assert_eq!(frame(&mut first).await.width, 320);
+    let (working, stats) = ladder.stats();
+    assert_eq!((working, stats.width), (1, 320));
+    let (mut second, mut third) = (large.subscribe(|| true), large.subscribe(|| true));
+    assert_eq!((frame(&mut second).await.width, frame(&mut third).await.width), (640, 640));
+    let (working, stats) = ladder.stats();
+    assert_eq!((working, stats.width), (2, 640));
+}
+
+#[tokio::test]
 async fn frames_come_no_faster_than_the_format_says() {
     let feed = Feed::new(160, 90, 60);
-    let rendition = Rendition::spawn(feed.slot.clone(), VideoFormat { fps: 15, ..FORMAT }, 300_000);
-    let mut frames = rendition.subscribe();
+    let rendition = Rendition::spawn(feed.slot.clone(), VideoFormat { fps: 15, ..FORMAT });
+    let mut frames = rendition.subscribe(|| true);
     let first = frame(&mut frames).await.captured;
     let mut last = first;
     for _ in 0..20 {
@@ -169,57 +183,46 @@ async fn frames_come_no_faster_than_the_format_says() {
 #[tokio::test]
 async fn a_slow_subscriber_is_told_what_it_missed() {
     let feed = Feed::new(160, 90, 60);
-    let rendition = Rendition::spawn(feed.slot.clone(), VideoFormat { fps: 60, ..FORMAT }, 300_000);
-    let (mut slow, mut quick) = (rendition.subscribe(), rendition.subscribe());
+    let rendition = Rendition::spawn(feed.slot.clone(), VideoFormat { fps: 60, ..FORMAT });
+    let (mut slow, mut quick) = (rendition.subscribe(|| true), rendition.subscribe(|| true));
     for _ in 0..FRAMES + 4 {
         frame(&mut quick).await;
     }
-    assert!(matches!(slow.recv().await, Err(RecvError::Lagged(missed)) if missed >= 4));
+    assert!(matches!(slow.next().await, Err(RecvError::Lagged(missed)) if missed >= 4));
 }
 
 #[tokio::test]
 async fn it_ends_when_it_is_dropped() {
     let feed = Feed::new(160, 90, 30);
-    let rendition = Rendition::spawn(feed.slot.clone(), FORMAT, 300_000);
-    let mut frames = rendition.subscribe();
+    let rendition = Rendition::spawn(feed.slot.clone(), FORMAT);
+    let mut frames = rendition.subscribe(|| true);
     frame(&mut frames).await;
     drop(rendition);
-    let ended = async { while !matches!(frames.recv().await, Err(RecvError::Closed)) {} };
+    let ended = async { while !matches!(frames.next().await, Err(RecvError::Closed)) {} };
     time::timeout(Duration::from_secs(20), ended).await.expect("an end");
 }
 
-#[test]
-fn a_pace_thins_out_evenly_and_survives_jitter() {
-    let start = Instant::now();
-    let taken = |fps: u32, times: &mut dyn Iterator<Item = u64>| {
-        let mut pace = Pace::new(fps);
-        times.filter(|ms| pace.take(start + Duration::from_millis(*ms), false)).count()
-    };
-    // Three seconds at 30 a second, give or take 12 ms.
-    let jitter = |at: u64| at * 100 / 3 + [0, 12, 3, 9][at as usize % 4];
-    assert_eq!(taken(30, &mut (0..90).map(jitter)), 90);
-    assert!((44..=46).contains(&taken(15, &mut (0..90).map(jitter))));
-    assert!((59..=61).contains(&taken(20, &mut (0..90).map(jitter))));
-}
-
-#[test]
-fn figures_count_intervals() {
-    let (mut ledger, start) = (Ledger::default(), Instant::now());
-    for at in 0..31 {
-        let frame = EncodedFrame {
-            data: vec![0; 1000].into(),
-            key: false,
-            temporal: 0,
-            timestamp: 0,
-            width: 16,
-            height: 16,
-            captured: start,
-            encode_time: Duration::from_millis(4),
-        };
-        ledger.note(&frame, start + Duration::from_millis(at * 40));
+#[tokio::test]
+async fn where_nobody_has_room_nothing_is_encoded_and_it_goes_on_undamaged() {
+    let feed = Feed::new(160, 90, 60);
+    let rendition = Rendition::spawn(feed.slot.clone(), VideoFormat { fps: 60, ..FORMAT });
+    let full = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&full);
+    let mut frames = rendition.subscribe(move || !asked.load(Ordering::Relaxed));
+    let mut decoder = Vp8Decoder::new().unwrap();
+    for _ in 0..3 {
+        for _ in 0..5 {
+            decoder.decode(&frame(&mut frames).await.data).unwrap();
+        }
+        full.store(true, Ordering::Relaxed);
+        // What was encoded before, and what was being encoded.
+        while time::timeout(Duration::from_millis(100), frames.next()).await.is_ok_and(|frame| {
+            decoder.decode(&frame.unwrap().data).unwrap();
+            true
+        }) {}
+        full.store(false, Ordering::Relaxed);
+        let next = frame(&mut frames).await;
+        assert!(!next.key);
+        decoder.decode(&next.data).unwrap();
     }
-    let stats = ledger.read(start + Duration::from_millis(1200));
-    assert!((stats.fps - 25.0).abs() < 0.1 && (stats.encode_ms - 4.0).abs() < 0.1, "{stats:?}");
-    assert!(stats.bitrate.abs_diff(200_000) < 2_000, "{stats:?}");
-    assert!(ledger.read(start + Duration::from_secs(5)).fps == 0.0);
 }

@@ -1,0 +1,72 @@
+//! Who sees whom, and how large: what our own window shows, what the others show of us, and which pictures follow from it.
+
+use std::time::{Duration, Instant};
+
+use parlor_call::{Command, Input};
+use parlor_protocol::{
+    PeerId,
+    device::VideoFormat,
+    media::{Extent, TrackRole, View},
+};
+
+use super::{Room, RoomEvent};
+
+impl Room {
+    /// How large our window shows a tile's pictures; none where it does not, and its peer need not send any.
+    pub(crate) fn show(&mut self, tile: u32, camera: Option<Extent>) -> Vec<RoomEvent> {
+        let peer = self.tiles.iter().find(|(_, number)| **number == tile).map(|(peer, _)| *peer);
+        let Some(peer) = peer else { return Vec::new() };
+        let now = Instant::now();
+        for live in self.sessions.values().filter(|live| live.peer == peer) {
+            live.shared.show(TrackRole::Camera, camera.is_some(), now);
+        }
+        self.input(Input::Command(Command::SetView { peer, view: View { camera, screen: None } }));
+        std::mem::take(&mut self.news)
+    }
+
+    /// The tiles, and whether they have a picture to show.
+    pub(crate) fn pictures(&self) -> Vec<(u32, bool)> {
+        self.call.tiles().iter().map(|tile| (tile.tile, tile.picture)).collect()
+    }
+
+    /// Whether a tile has a picture to show.
+    pub(crate) fn has_picture(&self, tile: u32) -> bool {
+        self.call.tiles().iter().any(|known| known.tile == tile && known.picture)
+    }
+
+    /// A peer says how large it shows our pictures.
+    pub(crate) fn viewed(&mut self, peer: PeerId, view: View) {
+        for (id, _) in self.sessions.iter().filter(|(_, live)| live.peer == peer) {
+            self.chooser.set_shown(*id, view.camera);
+        }
+    }
+
+    /// Chooses who is sent which of the renditions of these formats, and tells those who send. Gives the bits a second of each.
+    pub(crate) fn choose(&mut self, formats: &[VideoFormat], now: Instant) -> Vec<Option<u32>> {
+        let bitrates = self.chooser.plan(formats, now);
+        for (id, live) in &self.sessions {
+            if let Some(sending) = &live.sending {
+                sending.choose(self.chooser.choice(*id));
+            }
+        }
+        bitrates
+    }
+
+    /// Some path carries less than its session said last.
+    pub(super) fn narrowed(&mut self) {
+        for (id, live) in self.sessions.iter().filter(|(_, live)| live.sending.is_some()) {
+            self.chooser.set_estimate(*id, live.session.sender().pace().estimate);
+        }
+        self.news.push(RoomEvent::Paths);
+    }
+
+    /// What a session's path carries now.
+    pub(super) fn estimated(&mut self, id: u64, bitrate: u64, loss: f32, rtt: Duration) {
+        let Some(live) = self.sessions.get_mut(&id) else { return };
+        live.loss = loss;
+        live.shared.set_rtt(rtt);
+        live.sending.iter().for_each(|sending| sending.set_rtt(rtt));
+        self.chooser.set_estimate(id, bitrate);
+        self.news.push(RoomEvent::Paths);
+    }
+}

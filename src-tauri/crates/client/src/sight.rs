@@ -1,0 +1,102 @@
+//! What the window shows of the others' pictures, as it reports it. No clock: time is an argument.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use parlor_protocol::{media::Extent, ui::TileReport};
+
+/// Device pixels on a side below which a picture says nothing.
+const TINY: u32 = 24;
+/// How long a picture has to be out of sight before its sender is told: tiles are moved about, and a window is covered for
+/// a moment.
+const HIDE_AFTER: Duration = Duration::from_secs(1);
+
+/// The tiles of a call.
+#[derive(Debug, Default)]
+pub(crate) struct Sight {
+    tiles: BTreeMap<u32, Look>,
+}
+
+#[derive(Debug, Default)]
+struct Look {
+    /// As it was seen last.
+    extent: Option<Extent>,
+    /// Since when it is out of sight, although there is a picture.
+    hidden: Option<Instant>,
+}
+
+impl Sight {
+    /// Takes in what the window says of a tile. `picture`: the tile has one to show. Without, an avatar is in its place, and
+    /// it says nothing that no picture is seen.
+    pub(crate) fn report(&mut self, report: &TileReport, picture: bool, now: Instant) {
+        let look = self.tiles.entry(report.tile).or_default();
+        if !report.hidden && report.width >= TINY && report.height >= TINY {
+            look.extent = Some(Extent { width: report.width, height: report.height });
+            look.hidden = None;
+        } else if picture {
+            look.hidden.get_or_insert(now);
+        }
+    }
+
+    /// How large a tile's picture is shown, `Some(None)` where it is not; nothing before anybody has said.
+    pub(crate) fn view(&mut self, tile: u32, picture: bool, now: Instant) -> Option<Option<Extent>> {
+        let look = self.tiles.get_mut(&tile)?;
+        if !picture {
+            look.hidden = None;
+        }
+        let hidden = look.hidden.is_some_and(|since| now.saturating_duration_since(since) >= HIDE_AFTER);
+        if hidden { Some(None) } else { look.extent.map(Some) }
+    }
+
+    /// Forgets all tiles but these.
+    pub(crate) fn keep(&mut self, such: impl Fn(u32) -> bool) {
+        self.tiles.retain(|tile, _| such(*tile));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(hidden: bool, width: u32) -> TileReport {
+        TileReport { tile: 1, painted: 0, errors: 0, want_key: false, width, height: 90, hidden }
+    }
+
+    const SEEN: Option<Option<Extent>> = Some(Some(Extent { width: 160, height: 90 }));
+
+    #[test]
+    fn a_tile_is_hidden_when_it_stays_so_and_seen_at_once() {
+        let (mut sight, start) = (Sight::default(), Instant::now());
+        let at = |ms| start + Duration::from_millis(ms);
+        assert_eq!(sight.view(1, true, at(0)), None);
+        sight.report(&report(false, 160), true, at(0));
+        assert_eq!(sight.view(1, true, at(0)), SEEN);
+        sight.report(&report(true, 0), true, at(100));
+        assert_eq!(sight.view(1, true, at(1000)), SEEN);
+        sight.report(&report(true, 0), true, at(1100));
+        assert_eq!(sight.view(1, true, at(1100)), Some(None));
+        sight.report(&report(false, 160), true, at(1200));
+        assert_eq!(sight.view(1, true, at(1200)), SEEN);
+        sight.report(&report(false, 23), true, at(1300));
+        assert_eq!(sight.view(1, true, at(2300)), Some(None), "tiny");
+        sight.keep(|tile| tile != 1);
+        assert_eq!(sight.view(1, true, at(2400)), None);
+    }
+
+    #[test]
+    fn an_avatar_hides_nothing() {
+        let (mut sight, start) = (Sight::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        sight.report(&report(true, 0), false, at(0));
+        assert_eq!(sight.view(1, false, at(9)), None);
+        sight.report(&report(false, 160), true, at(10));
+        sight.report(&report(true, 0), true, at(11));
+        assert_eq!(sight.view(1, true, at(12)), Some(None));
+        // The camera was turned off: when it is on again, its first picture has to come.
+        assert_eq!(sight.view(1, false, at(13)), SEEN);
+        sight.report(&report(true, 0), false, at(14));
+        assert_eq!(sight.view(1, true, at(20)), SEEN);
+    }
+}

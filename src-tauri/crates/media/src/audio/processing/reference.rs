@@ -1,0 +1,236 @@
+//! The far end's sound from the speaker's thread to the microphone's, frame for frame in the microphone's time.
+//!
+//! Two devices have two clocks. Between them is a bounded queue, read a little faster or slower than it is written (`drift`), so
+//! that the echo's delay stays where the canceller found it, for hours. After a pause on either side reading begins at the same
+//! distance again.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use rtrb::{Consumer, Producer, RingBuffer};
+use rubato::{
+    Adjustable as _, Async, FixedAsync, Resampler as _, SincInterpolationParameters, SincInterpolationType,
+    WindowFunction, audioadapter_buffers::direct::InterleavedSlice,
+};
+
+use super::drift::Drift;
+use crate::audio::{FRAME, Frame, RATE, level::SILENCE};
+
+/// Frames between the threads: 640 ms. When it is full the newest is dropped: the microphone stands still.
+const QUEUE: usize = 64;
+/// Taps of the filter between the clocks: 0.3 ms of delay.
+const TAPS: usize = 32;
+/// The ratio may change by so much of itself; more than any two clocks need.
+const RANGE: f64 = 1.01;
+/// Samples for one frame at the largest ratio, the filter's first fill included.
+const INPUT: usize = 600;
+/// Waits beside the first frame before reading begins: 5 ms, as late as a thread usually is.
+const SPARE: usize = FRAME / 2;
+/// No more than this waits when reading begins for the first time: 20 ms.
+const FIRST: usize = 2 * FRAME;
+/// Frames without anything to read after which the speaker is taken to have paused: 100 ms.
+const PAUSE: u32 = 10;
+/// So much more or less than the level to hold, in seconds, is no drift.
+const JUMP: f64 = 0.03;
+/// It is waited for so long: a thread that was late catches up.
+const CATCH_UP: Duration = Duration::from_millis(300);
+
+/// Joins a speaker to the canceller of one microphone.
+///
+/// # Errors
+/// The filter between the clocks cannot be made, in words.
+pub fn reference() -> Result<(Played, Reference), String> {
+    let (writer, reader) = RingBuffer::new(QUEUE);
+    let parameters = SincInterpolationParameters::new(TAPS, WindowFunction::BlackmanHarris2)
+        .interpolation(SincInterpolationType::Linear)
+        .oversampling_factor(256);
+    let resampler =
+        Async::new_sinc(1.0, RANGE, &parameters, FRAME, 1, FixedAsync::Output).map_err(|error| error.to_string())?;
+    let reference = Reference {
+        ring: reader,
+        waiting: VecDeque::with_capacity((QUEUE + 2) * FRAME),
+        next: 0,
+        written: None,
+        resampler,
+        input: [0.0; INPUT],
+        drift: Drift::default(),
+        running: false,
+        dry: 0,
+        apart: None,
+    };
+    Ok((Played { ring: writer, number: 0 }, reference))
+}
+
+/// The speaker's end.
+#[derive(Debug)]
+pub struct Played {
+    ring: Producer<Piece>,
+    number: u64,
+}
+
+/// 10 ms on its way.
+#[derive(Debug)]
+struct Piece {
+    number: u64,
+    at: Instant,
+    frame: Frame,
+}
+
+impl Played {
+    /// A frame goes to the device now, as it is heard: mixed, limited, at its volume. Never waits.
+    pub fn push(&mut self, frame: &Frame, now: Instant) {
+        // What does not fit is missed by its number.
+        let _ = self.ring.push(Piece { number: self.number, at: now, frame: *frame });
+        self.number += 1;
+    }
+}
+
+/// The microphone's end.
+pub struct Reference {
+    ring: Consumer<Piece>,
+    /// Never grows beyond what it was made with.
+    waiting: VecDeque<f32>,
+    /// The next piece's number.
+    next: u64,
+    /// When the newest piece was written.
+    written: Option<Instant>,
+    resampler: Async<f32>,
+    input: [f32; INPUT],
+    drift: Drift,
+    running: bool,
+    /// Frames in a row for which there was nothing.
+    dry: u32,
+    /// Since when the level is far from the one to hold.
+    apart: Option<Instant>,
+}
+
+impl Reference {
+    /// The next 10 ms of what the room hears, silence where there is nothing. To be called once for each captured frame. False
+    /// for silence because nothing was there.
+    pub fn pull(&mut self, frame: &mut Frame, now: Instant) -> bool {
+        self.collect();
+        if !self.running && !self.start(now) {
+            *frame = SILENCE;
+            return false;
+        }
+        if !self.convert(frame) {
+            *frame = SILENCE;
+            self.ran_dry();
+            return false;
+        }
+        if std::mem::take(&mut self.dry) > 0 {
+            // What came late is read a frame later from now on.
+            self.drift.disturbed();
+        }
+        self.steer(now);
+        true
+    }
+
+    /// The microphone lost so many samples: the same moment is lost here.
+    pub fn skip(&mut self, samples: usize) {
+        self.collect();
+        self.forget(samples);
+    }
+
+    /// All that was played and waits, as it was played.
+    #[cfg(test)]
+    pub(crate) fn take(&mut self) -> Vec<f32> {
+        self.collect();
+        self.waiting.drain(..).collect()
+    }
+
+    fn collect(&mut self) {
+        while let Ok(piece) = self.ring.pop() {
+            if piece.number != self.next || self.waiting.len() > QUEUE * FRAME {
+                // The microphone stood still for longer than the queue holds.
+                self.waiting.clear();
+                self.running = false;
+            }
+            self.next = piece.number + 1;
+            self.written = Some(piece.at);
+            self.waiting.extend(&piece.frame);
+        }
+    }
+
+    /// What waits, in seconds, as if it had been written sample by sample and not in bursts.
+    fn level(&self, now: Instant) -> f64 {
+        let since = self.written.map_or(Duration::ZERO, |written| now.saturating_duration_since(written));
+        self.waiting.len() as f64 / f64::from(RATE) + since.min(Duration::from_millis(100)).as_secs_f64()
+    }
+
+    /// Begins to read once enough waits: as much as before the pause, if there was one.
+    fn start(&mut self, now: Instant) -> bool {
+        let need = self.resampler.input_frames_next();
+        if self.waiting.len() < need + SPARE {
+            return false;
+        }
+        match self.drift.held() {
+            // The level is looked at after reading.
+            Some(held) => {
+                let more = ((self.level(now) - held) * f64::from(RATE)) as i64 - FRAME as i64;
+                if more < 0 {
+                    return false;
+                }
+                self.forget((more as usize).min(self.waiting.len() - need));
+            }
+            None => self.forget(self.waiting.len().saturating_sub(FIRST.max(need + SPARE))),
+        }
+        self.running = true;
+        self.apart = None;
+        true
+    }
+
+    /// Makes one frame of what waits; false where that is too little.
+    fn convert(&mut self, frame: &mut Frame) -> bool {
+        let need = self.resampler.input_frames_next();
+        if self.waiting.len() < need || need > INPUT {
+            return false;
+        }
+        for (input, sample) in self.input.iter_mut().zip(self.waiting.drain(..need)) {
+            *input = sample;
+        }
+        let (Ok(input), Ok(mut output)) =
+            (InterleavedSlice::new(&self.input[..need], 1, need), InterleavedSlice::new_mut(&mut frame[..], 1, FRAME))
+        else {
+            return false;
+        };
+        self.resampler.process_into_buffer(&input, &mut output, None).is_ok()
+    }
+
+    fn ran_dry(&mut self) {
+        self.dry += 1;
+        if self.dry >= PAUSE {
+            self.running = false;
+            self.dry = 0;
+            self.waiting.clear();
+        }
+    }
+
+    /// Holds the level.
+    fn steer(&mut self, now: Instant) {
+        let level = self.level(now);
+        let over = self.drift.held().map_or(0.0, |held| level - held);
+        if over.abs() < JUMP {
+            self.apart = None;
+            let rate = self.drift.follow(level);
+            // Clamped to a fifth of the range.
+            let _ = self.resampler.set_resample_ratio_relative(1.0 / (1.0 + rate), true);
+        } else if now.saturating_duration_since(*self.apart.get_or_insert(now)) > CATCH_UP {
+            self.apart = None;
+            if over > 0.0 {
+                self.forget((over * f64::from(RATE)) as usize);
+            } else {
+                self.drift.disturbed();
+            }
+        }
+    }
+
+    fn forget(&mut self, samples: usize) {
+        self.waiting.drain(..samples.min(self.waiting.len()));
+    }
+}
+
+#[cfg(test)]
+mod tests;

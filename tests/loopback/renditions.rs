@@ -1,0 +1,91 @@
+//! Who is sent which pictures: what is shown decides, and what is not shown costs nothing.
+
+use std::time::{Duration, Instant};
+
+use parlor_protocol::{
+    headless::{HeadlessEvent, Stats},
+    ui::{TileReport, UiCommand},
+};
+use parlor_tests::{PATIENCE, Peer, Setup, TestServer};
+use tokio::time;
+
+/// When a picture that is shown again has to be there: far above a round trip on loopback.
+const BACK_WITHIN: Duration = Duration::from_millis(1500);
+/// Longer than pictures may be missing before a tile says so.
+const LONGER_THAN_A_STALL: Duration = Duration::from_secs(4);
+
+/// The number of the tile with a picture.
+async fn tile(peer: &mut Peer) -> u32 {
+    peer.see("a picture", |snapshot| {
+        let tiles = &snapshot.room.as_ref()?.tiles;
+        tiles.iter().find(|tile| tile.picture).map(|tile| tile.tile)
+    })
+    .await
+}
+
+/// Says what a window shows of a tile; out of sight where there is no size.
+fn show(peer: &Peer, tile: u32, size: Option<(u32, u32)>) {
+    let (width, height) = size.unwrap_or_default();
+    let report = TileReport { tile, painted: 0, errors: 0, want_key: false, width, height, hidden: size.is_none() };
+    peer.client.ui(UiCommand::TileReports { reports: vec![report] });
+}
+
+fn wide(width: u32) -> impl Fn(&Stats) -> bool {
+    move |stats| stats.sessions.iter().any(|session| session.video_in.width == width && session.video_in.fps > 10.0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_gets_the_size_that_it_shows_and_each_size_is_encoded_once() {
+    let server = TestServer::start().await;
+    let mut a = Peer::join(Setup::synthetic("Anna"), &server.link("sizes"));
+    let mut others: Vec<_> =
+        ["Ben", "Chloe", "Dev"].map(|name| Peer::join(Setup::silent(name), &server.link("sizes"))).into();
+    a.connected(3).await;
+    for other in &mut others {
+        other.stats("the whole picture, of which nobody has said how large it is shown", wide(640)).await;
+    }
+    assert_eq!(a.stats("figures", |stats| stats.sessions.len() == 3).await.encoders, 1);
+    for other in &mut others[..2] {
+        let tile = tile(other).await;
+        show(other, tile, Some((240, 135)));
+    }
+    for (other, width) in others.iter_mut().zip([320, 320, 640]) {
+        other.stats("the size that is shown", wide(width)).await;
+    }
+    a.stats("two encoders for three others", |stats| stats.encoders == 2).await;
+    for peer in others {
+        peer.leave().await;
+    }
+    a.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_that_nobody_sees_is_not_encoded_and_is_back_at_once() {
+    let server = TestServer::start().await;
+    let mut a = Peer::join(Setup::synthetic("Anna"), &server.link("studio"));
+    let mut b = Peer::join(Setup::silent("Ben"), &server.link("studio"));
+    b.stats("pictures", |stats| stats.sessions.iter().any(|s| s.video_in.fps > 20.0)).await;
+    let tile = tile(&mut b).await;
+    show(&b, tile, Some((640, 360)));
+    show(&b, tile, None);
+    a.stats("no encoder", |stats| stats.encoders == 0).await;
+    b.pictures.quiet(tile).await;
+    // Nothing is to happen: there is no event to wait for.
+    time::sleep(LONGER_THAN_A_STALL).await;
+    b.stats("no pause", |stats| stats.sessions.iter().all(|s| s.video_in.gap_ms == 0)).await;
+    let started = Instant::now();
+    show(&b, tile, Some((640, 360)));
+    let back = async {
+        while b.pictures.newest(tile).is_none() {
+            time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    time::timeout(PATIENCE, back).await.expect("pictures again");
+    assert!(started.elapsed() < BACK_WITHIN, "{:?}", started.elapsed());
+    b.stats("pictures again", |stats| stats.sessions.iter().any(|s| s.video_in.fps > 20.0)).await;
+    b.drain();
+    let frozen = |event: &HeadlessEvent| matches!(event, HeadlessEvent::SessionState(event) if event.frozen);
+    assert!(!b.log.iter().any(|line| frozen(&line.event)), "{}", b.story());
+    a.leave().await;
+    b.leave().await;
+}
