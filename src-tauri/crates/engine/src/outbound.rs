@@ -102,7 +102,7 @@ impl Outbound {
 
     /// What the estimator and the pacer say.
     pub(crate) fn pace(&self) -> Pace {
-        Pace { estimate: self.shared.estimate(), queue: self.shared.queue() }
+        Pace { estimate: self.shared.media_rate(), queue: self.shared.queue() }
     }
 
     /// Media may leave, or not; what comes while it may not is thrown away.

@@ -414,7 +414,7 @@ impl Live {
         if let Some(ufrag) = end {
             self.emit(SessionEvent::EndOfCandidates { ufrag }).await?;
         }
-        let now = (self.shared.estimate(), self.shared.rtt(), self.shared.loss());
+        let now = (self.shared.media_rate(), self.shared.rtt(), self.shared.loss());
         if !self.outbound.is_flowing() || self.told == Some(now) {
             return Ok(());
         }

@@ -17,7 +17,7 @@ use rtc::{
     shared::{TransportContext, error::Error, marshal::MarshalSize},
 };
 
-use self::repair::Repairs;
+use self::repair::{Repairs, Taken};
 use crate::{
     chain::{Belt, Shared, shared::Probe},
     estimate::Cluster,
@@ -36,6 +36,8 @@ const TICK: Duration = Duration::from_millis(1);
 const LIMIT: Duration = Duration::from_millis(1_000);
 /// Retransmissions that would come later are of no use to a jitter buffer.
 const RTX_LIMIT: Duration = Duration::from_millis(250);
+/// What retransmissions may take of the estimate: on a path that is overrun they are lost as well, and asked for again.
+const RTX_SHARE: f64 = 0.4;
 
 /// A token bucket filled at [`FACTOR`] times the estimate.
 pub(crate) struct Pacer {
@@ -46,6 +48,7 @@ pub(crate) struct Pacer {
     /// The SSRC and timestamp of a picture of which a packet was dropped.
     cut: Option<(u32, u32)>,
     repairs: Repairs,
+    taken: Taken,
     cluster: Option<Leaving>,
     rate: f64,
     /// Bits that may leave; negative after a packet that was larger.
@@ -90,6 +93,7 @@ impl Pacer {
             retransmissions: Queue::default(),
             cut: None,
             repairs: Repairs::default(),
+            taken: Taken::default(),
             cluster: None,
             rate: paced(start),
             budget: BURST,
@@ -107,7 +111,11 @@ impl Pacer {
 
     fn enqueue(&mut self, packet: TaggedPacket, bits: f64, stream: (u32, u32), now: Instant) {
         if packet.message.has(&Attribute::Retransmission) {
-            if self.retransmissions.bits < self.rate * RTX_LIMIT.as_secs_f64() {
+            let fits = self.retransmissions.bits < self.rate * RTX_LIMIT.as_secs_f64();
+            #[allow(clippy::cast_precision_loss, reason = "bitrates are far below 2^52")]
+            let most = self.shared.estimate() as f64 * RTX_SHARE;
+            if fits && self.taken.rate(now) < most {
+                self.taken.add(bits, now);
                 self.retransmissions.push(bits, packet);
             }
             return;
@@ -150,6 +158,8 @@ impl Pacer {
             // Nothing is left to send: what left will have to do.
             self.end_cluster();
         }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bitrates are positive and small")]
+        self.shared.set_repairs(self.taken.rate(now) as u64);
         let waiting = (self.pictures.bits + self.retransmissions.bits) / self.rate;
         self.shared.set_queue(Duration::from_secs_f64(waiting));
     }

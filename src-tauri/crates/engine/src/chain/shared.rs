@@ -45,7 +45,9 @@ pub(crate) enum Probe {
 pub(crate) struct Shared {
     streams: [Stream; 4],
     inbox: Inbox,
+    start: u64,
     estimate: AtomicU64,
+    repairs: AtomicU64,
     probe: Mutex<Probe>,
     /// Bytes of RTP that left.
     sent: AtomicU64,
@@ -74,7 +76,9 @@ impl Shared {
         Self {
             streams,
             inbox,
+            start,
             estimate: AtomicU64::new(start),
+            repairs: AtomicU64::new(0),
             probe: Mutex::default(),
             sent: AtomicU64::new(0),
             paths: AtomicU32::new(0),
@@ -128,6 +132,17 @@ impl Shared {
         self.estimate.store(bits_per_second, Relaxed);
     }
 
+    /// What of the estimate is left for sound and pictures: what was lost goes again first. Half of it at least.
+    pub(crate) fn media_rate(&self) -> u64 {
+        let estimate = self.estimate();
+        estimate.saturating_sub(self.repairs.load(Relaxed)).max(estimate / 2)
+    }
+
+    /// Bits a second that retransmissions take.
+    pub(crate) fn set_repairs(&self, bits_per_second: u64) {
+        self.repairs.store(bits_per_second, Relaxed);
+    }
+
     /// How far the cluster is.
     pub(crate) fn probe(&self) -> Probe {
         *self.locked_probe()
@@ -178,6 +193,9 @@ impl Shared {
     /// Packets go another way from now on: what is known of the path counts no more.
     pub(crate) fn path_changed(&self) {
         self.paths.fetch_add(1, Relaxed);
+        // At once: the first report from there comes a round trip later, and what is sent till then stands in its queue.
+        let now = self.estimate();
+        self.set_estimate(now.min(self.start.max(now / 2)));
     }
 
     /// How long the last packet in the pacer will wait.

@@ -23,6 +23,10 @@ const DRAINED: f64 = 0.01;
 /// For how long draining may last, beyond a round trip. Then the queue is much shorter, or it is not ours.
 const DRAINING: f64 = 1.0;
 const SHORTER: f64 = 0.7;
+/// A queue that has not become shorter by so much, in seconds, over two reports and a round trip, though less than this part of
+/// what the path carries was sent: the rest of it is not ours, or the path became longer.
+const NOTICED: f64 = 0.005;
+const LESS: f64 = 0.8;
 /// Where less than this part of what is sent arrives, the path is overrun.
 const OVERRUN: f64 = 0.85;
 /// Where the bitrate goes after draining, as a part of what the path carried.
@@ -98,6 +102,8 @@ struct Drain {
     began: f64,
     queue: f64,
     capacity: f64,
+    /// The shortest queue since, and when it became so short.
+    shortest: (f64, f64),
 }
 
 impl Control {
@@ -176,17 +182,26 @@ impl Control {
         (self.fell, self.target) = (now, target);
         let queue = self.drain.map_or(signs.queue, |drain| drain.queue.max(signs.queue));
         let began = self.drain.map_or(now, |drain| drain.began);
-        self.drain = Some(Drain { began, queue, capacity });
+        self.drain = Some(Drain { began, queue, capacity, shortest: (signs.queue, now) });
         change
     }
 
     fn draining(&mut self, drain: Drain, signs: &Signs, now: f64) -> Change {
         let drained = signs.queue < DRAINED + signs.jitter / 2.0;
-        if !drained && now - drain.began < DRAINING + signs.rtt {
+        let (shortest, since) = drain.shortest;
+        if signs.queue < shortest - NOTICED {
+            self.drain = Some(Drain { shortest: (signs.queue, now), ..drain });
+            if !drained {
+                return Change::Steady;
+            }
+        }
+        let steady = now - since > signs.rtt + 2.0 * REPORTING;
+        let stands = steady && signs.sending.is_some_and(|sending| sending < drain.capacity * LESS);
+        if !drained && !stands && (!steady || now - drain.began < DRAINING + signs.rtt) {
             return Change::Steady;
         }
         self.drain = None;
-        let unmoved = !drained && signs.queue > drain.queue * SHORTER;
+        let unmoved = !drained && (stands || signs.queue > drain.queue * SHORTER);
         if drained || unmoved {
             self.target = self.target.max(drain.capacity * RETURN).min(self.ceiling);
         }
@@ -315,6 +330,17 @@ mod tests {
         let mut changes = (0..30).map(|n| control.update(&longer, 1.05 + 0.05 * f64::from(n)));
         assert_eq!(changes.find(|change| *change != Change::Steady), Some(Change::Unmoved));
         assert!(control.target() > 900_000.0);
+    }
+
+    #[test]
+    fn what_is_left_of_a_queue_by_a_path_that_became_longer_is_not_waited_for() {
+        let mut control = control(2_000_000.0);
+        control.update(&Signs { queue: 0.2, sending: Some(2_000_000.0), busy: Some(700_000.0), ..QUIET }, 1.0);
+        let lower = control.target();
+        let longer = Signs { queue: 0.04, sending: Some(lower), ..QUIET };
+        let mut changes = (0..12).map(|n| control.update(&longer, 1.1 + 0.05 * f64::from(n)));
+        assert_eq!(changes.find(|change| *change != Change::Steady), Some(Change::Unmoved));
+        assert!(control.target() > 600_000.0, "{}", control.target());
     }
 
     #[test]

@@ -23,9 +23,10 @@ const NEGLIGIBLE: f64 = 0.01;
 const EVIDENCE: f64 = 5.0;
 /// Losses come in bursts: that many packets are one event.
 const BURST: f64 = 1.6;
-/// The limits that are tried: each is so much below the one before, down to a third of the highest bitrate.
+/// The limits that are tried: each is so much below the one before, down to a sixth of the highest bitrate:
+/// a cluster can make one window far higher than the others.
 const STEP: f64 = 0.96;
-const STEPS: i32 = 28;
+const STEPS: i32 = 44;
 /// The inherent losses that are tried.
 const INHERENT: [f64; 18] =
     [0.0005, 0.005, 0.01, 0.02, 0.03, 0.045, 0.06, 0.08, 0.1, 0.125, 0.15, 0.18, 0.21, 0.25, 0.3, 0.35, 0.42, 0.5];
@@ -146,7 +147,7 @@ impl Loss {
         let Some(last) = self.windows.back().copied() else { return };
         let weighed = Weighed::of(&self.windows, now);
         let recent = self.recent();
-        let suspended = recent.filter(|loss| *loss > TOO_MUCH).map(|loss| last.rate() * (1.0 - loss) * 1.2);
+        let suspended = recent.filter(|(_, loss)| *loss > TOO_MUCH).map(|(rate, loss)| rate * (1.0 - loss) * 1.2);
         if weighed.loss() < NEGLIGIBLE {
             (self.inherent, self.limit) = (weighed.loss(), suspended);
             self.finish(now, verdict);
@@ -169,15 +170,17 @@ impl Loss {
             self.trial = None;
         } else {
             self.finish(now, verdict);
-            self.try_less(now, last.rate(), recent.unwrap_or_default().min(weighed.loss()), verdict);
+            let loss = recent.map_or(0.0, |(_, loss)| loss).min(weighed.loss());
+            self.try_less(now, last.rate(), loss, verdict);
         }
     }
 
-    /// Part that was lost in the last two windows.
-    fn recent(&self) -> Option<f64> {
+    /// The bitrate of the last two windows, and the part of them that was lost.
+    fn recent(&self) -> Option<(f64, f64)> {
         let last = || self.windows.iter().rev().take(2);
         let (sent, lost) = last().fold((0.0, 0.0), |(sent, lost), window| (sent + window.sent, lost + window.lost));
-        (last().count() == 2 && sent > 10.0).then(|| lost / sent)
+        let rate = last().map(Window::rate).sum::<f64>() / 2.0;
+        (last().count() == 2 && sent > 10.0).then(|| (rate, lost / sent))
     }
 
     fn finish(&mut self, now: f64, verdict: &mut Verdict) {

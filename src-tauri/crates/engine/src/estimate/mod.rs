@@ -191,8 +191,8 @@ impl Estimate {
         self.loss.forget();
         self.control.forget();
         self.control.set(before.min(self.start.max(before * NEW_PATH)));
-        self.prober.fell(1.0, now);
         self.prober.soon(before.max(self.target() * 2.0), now);
+        self.prober.elsewhere(now);
     }
 
     fn measure(&mut self, packets: &[Packet], now: f64) {

@@ -19,6 +19,8 @@ const LATER: f64 = 2.0;
 const EVERY: f64 = 5.0;
 /// How soon after the estimate fell by a third or more: what took the bandwidth may have been brief.
 const AFTER_DROP: f64 = 3.0;
+/// And after a small fall, which a full link makes every few seconds: the queue has to be drained.
+const AFTER_DIP: f64 = 1.5;
 /// How long nothing may have hinted at a queue.
 const CALM: f64 = 0.3;
 /// The longest queue with which the path counts as free, in seconds.
@@ -157,7 +159,7 @@ impl Prober {
 
     /// The estimate fell, to this part of what it was.
     pub(super) fn fell(&mut self, part: f64, now: f64) {
-        self.due = now + if part < 2.0 / 3.0 { AFTER_DROP } else { EVERY };
+        self.due = if part < 2.0 / 3.0 { now + AFTER_DROP } else { self.due.max(now + AFTER_DIP) };
         self.rate = None;
         if let Stage::Wanted(_) = self.stage {
             self.stage = Stage::Idle;
@@ -167,6 +169,11 @@ impl Prober {
     /// Probe at this bitrate as soon as the path is calm.
     pub(super) fn soon(&mut self, rate: f64, now: f64) {
         (self.due, self.rate) = (now, Some(rate));
+    }
+
+    /// The path is another one: nothing is known of its calm yet.
+    pub(super) fn elsewhere(&mut self, now: f64) {
+        (self.restless, self.stage) = (now, Stage::Idle);
     }
 
     /// Losses limit the bitrate. If a cluster said otherwise just before, none is believed for a while.
@@ -259,9 +266,9 @@ fn read(cluster: &[Packet], jitter: f64) -> Option<Outcome> {
     if left / came > COMPRESSED {
         return None;
     }
-    // What differs by chance is not counted in favour of the path.
-    let stretched = left / (came + jitter);
-    let saturated = stretched < SATURATED;
+    // What differs by chance is not counted in favour of the path, nor against it.
+    let stretched = left / (came + jitter / 2.0);
+    let saturated = left < (came - jitter / 2.0) * SATURATED;
     let rate = sent_bits / sent_time * stretched.min(1.0);
     Some(Outcome { rate: if saturated { rate * MARGIN } else { rate }, saturated })
 }

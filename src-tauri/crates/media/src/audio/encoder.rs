@@ -81,6 +81,11 @@ impl Encoder {
         }
     }
 
+    /// Whether the last packet was of silence: an empty one, one that says that silence begins, or comfort noise.
+    pub(crate) fn is_silent(&mut self) -> bool {
+        self.dtx && self.opus.get_in_dtx().unwrap_or(false)
+    }
+
     /// Whether the first half of a packet waits for the second.
     pub(crate) fn is_halfway(&self) -> bool {
         self.half.is_some()

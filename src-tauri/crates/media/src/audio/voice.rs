@@ -27,8 +27,8 @@ pub(crate) struct Voice {
     clock: u32,
     last: Option<Instant>,
     sending: Sending,
-    /// The last packet said nothing and was not sent.
-    silent: bool,
+    /// Since the last packet with a voice in it some were not sent.
+    paused: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Voice {
             clock,
             last: None,
             sending: Sending::Quiet,
-            silent: false,
+            paused: false,
         })
     }
 
@@ -112,10 +112,10 @@ impl Voice {
     }
 
     fn encode(&mut self, frame: &Frame) -> Option<AudioPacket> {
-        let marker = self.sending == Sending::Quiet;
+        let begins = self.sending == Sending::Quiet;
         let payload = self.encoder.push(frame);
         self.clock = self.clock.wrapping_add(FRAME as u32);
-        let payload = payload?;
+        let (payload, silent) = (payload?, self.encoder.is_silent());
         self.sending = match self.sending {
             Sending::Quiet | Sending::Talking => Sending::Talking,
             Sending::Ending(left) if left > 1 => Sending::Ending(left - 1),
@@ -124,9 +124,15 @@ impl Voice {
                 Sending::Quiet
             }
         };
-        let marker = std::mem::replace(&mut self.silent, payload.is_empty()) || marker;
+        if payload.is_empty() {
+            self.paused = true;
+            return None;
+        }
+        // Comfort noise is sent within a pause and ends none.
+        let goes_on = self.paused && !silent;
+        self.paused &= silent;
         let timestamp = self.clock.wrapping_sub(PACKET as u32);
-        (!self.silent).then(|| AudioPacket { timestamp, payload, marker, level: self.meter.loudness() })
+        Some(AudioPacket { timestamp, payload, marker: begins || goes_on, level: self.meter.loudness() })
     }
 
     /// The clock counts samples while they come, and real time while they do not.
@@ -178,29 +184,46 @@ mod tests {
             }
             std::mem::take(&mut self.packets)
         }
+
+        /// So many frames of a voice from its given frame on, or of silence.
+        fn say(&mut self, from: usize, frames: usize, loud: bool) -> Vec<AudioPacket> {
+            let mut packets = Vec::new();
+            for n in from..from + frames {
+                self.now += FRAME_TIME;
+                let frame = if loud { voice(n * FRAME) } else { SILENCE };
+                packets.extend(self.voice.push(&frame, 0, false, self.now));
+            }
+            packets
+        }
     }
 
     #[test]
     fn with_dtx_silence_is_hardly_sent_and_speech_after_it_is_marked() {
         let mut bench = Bench::new(0);
         bench.voice.set_dtx(true);
-        let mut say = |from: usize, frames: usize, loud: bool| -> Vec<AudioPacket> {
-            let frame = |n: usize| if loud { voice((from + n) * FRAME) } else { SILENCE };
-            (0..frames)
-                .filter_map(|n| {
-                    bench.now += FRAME_TIME;
-                    bench.voice.push(&frame(n), 0, false, bench.now)
-                })
-                .collect()
-        };
-        assert_eq!(say(0, 100, true).len(), 50);
-        let silence = say(100, 400, false);
+        assert_eq!(bench.say(0, 100, true).len(), 50);
+        let silence = bench.say(100, 400, false);
         assert!((5..=45).contains(&silence.len()), "{} packets", silence.len());
-        let speech = say(500, 100, true);
+        let speech = bench.say(500, 100, true);
         assert!(speech.len() >= 48, "{} packets", speech.len());
         assert_eq!(speech.iter().filter(|packet| packet.marker).count(), 1, "the first one alone is marked");
         assert!(speech[0].marker);
         assert_eq!(speech.last().unwrap().timestamp, 598 * FRAME as u32);
+    }
+
+    #[test]
+    fn with_dtx_comfort_noise_is_not_marked_and_speech_right_after_it_is() {
+        // Comfort noise comes every 21 packets: in one of these speech follows it at once.
+        for pause in (100..144).step_by(2) {
+            let mut bench = Bench::new(0);
+            bench.voice.set_dtx(true);
+            bench.say(0, 60, true);
+            let silence = bench.say(60, pause, false);
+            assert!(silence.iter().all(|packet| !packet.marker), "after {pause} frames comfort noise is marked");
+            let speech = bench.say(500, 20, true);
+            let marks: Vec<_> = speech.iter().map(|packet| packet.marker).collect();
+            assert!(marks[0] && !marks[1..].contains(&true), "after {pause} frames: {marks:?}");
+        }
     }
 
     #[test]

@@ -3,13 +3,15 @@
 //! A copy goes as a retransmission (RFC 4588): it repairs a loss before anybody asks, and receivers know to drop it. Padding
 //! would be as good to measure with, but the stack writes four bytes of it at most.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 use bytes::{BufMut, BytesMut};
 use rtc::{interceptor::StreamInfo, rtp};
 
 /// Packets that can be copied.
 const RECENT: usize = 8;
+/// After so many seconds a retransmission counts for a third (1/e) in what they take.
+const FADING: f64 = 0.5;
 
 /// The tracks' streams of retransmissions. All packets on them are numbered here: answers to requests and copies are one
 /// sequence, as SRTP needs it (RFC 3711 §3.3.1).
@@ -72,5 +74,27 @@ impl Repairs {
             packet.header.sequence_number = stream.next;
             stream.next = stream.next.wrapping_add(1);
         }
+    }
+}
+
+/// How many bits a second retransmissions take.
+#[derive(Default)]
+pub(super) struct Taken {
+    bits: f64,
+    at: Option<Instant>,
+}
+
+impl Taken {
+    /// One leaves.
+    pub(super) fn add(&mut self, bits: f64, now: Instant) {
+        self.rate(now);
+        self.bits += bits;
+    }
+
+    pub(super) fn rate(&mut self, now: Instant) -> f64 {
+        let elapsed = self.at.map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64());
+        self.bits *= (-elapsed / FADING).exp();
+        self.at = Some(now);
+        self.bits / FADING
     }
 }

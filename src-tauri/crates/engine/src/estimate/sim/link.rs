@@ -80,6 +80,11 @@ impl Link {
         self.path = path;
     }
 
+    /// Another link takes its place: what waits before this one is none of that one's.
+    pub(super) fn replace(&mut self, now: f64) {
+        self.free = now;
+    }
+
     /// The bits that a packet takes on the link.
     pub(super) fn bits(rtp: f64) -> f64 {
         rtp + AROUND

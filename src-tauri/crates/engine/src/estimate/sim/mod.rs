@@ -137,7 +137,7 @@ impl Call {
             self.leave();
         }
         self.resend(now);
-        for media in self.app.poll(self.estimate(), self.shared.queue().as_secs_f64(), self.now) {
+        for media in self.app.poll(self.shared.media_rate() as f64, self.shared.queue().as_secs_f64(), self.now) {
             self.enter(media, now);
         }
         if self.estimates.len() as f64 * 0.01 <= self.now {

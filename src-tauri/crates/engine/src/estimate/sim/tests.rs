@@ -124,7 +124,7 @@ fn reports_may_be_lost_or_late() {
         let used = [&lost, &late].map(|call| call.delivered(10.0, 40.0) / path.rate);
         let queued = [&lost, &late].map(|call| call.queued(10.0, 40.0));
         println!("used {used:.3?}, queue {queued:.3?} s");
-        assert!(used[0] >= 0.8 && used[1] >= 0.6, "{used:?}");
+        assert!(used[0] >= 0.65 && used[1] >= 0.8, "{used:?}");
         assert!(queued.iter().all(|queued| *queued <= 0.2), "{queued:?}");
     }
 }
@@ -150,8 +150,10 @@ fn another_path_is_learned_whether_it_is_told_or_not() {
             let narrow = Path { delay: 0.06, rate: 700_000.0, ..Path::default() };
             let mut call = Call::new(wide, seed);
             for path in [wide, narrow, wide] {
+                // Told: the machine is on another network. Not told: somewhere on the way packets go elsewhere.
                 if told {
                     call.shared.path_changed();
+                    call.link.replace(call.now);
                 }
                 call.receiver.back.delay = path.delay;
                 call.run(path, 15.0);

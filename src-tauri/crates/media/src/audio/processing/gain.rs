@@ -1,4 +1,4 @@
-//! Everybody about equally loud: AGC2, which finds speech, raises or lowers it and keeps it from clipping.
+//! Everybody about equally loud: AGC2, which finds speech, raises it where it is quiet and keeps it from clipping.
 
 use sonora::{
     AudioProcessing, Config, StreamConfig,
@@ -6,6 +6,10 @@ use sonora::{
 };
 
 use crate::audio::{Frame, RATE, level::SILENCE};
+
+/// What is given before anybody was heard, in dB: where a voice of −25 dBFS stays. The library's 15 are for one of −40, and
+/// drive a loud one against full scale for its first two seconds.
+const FIRST_DB: f32 = 0.0;
 
 /// See the module.
 pub(super) struct Gain {
@@ -21,7 +25,7 @@ impl Gain {
                 ..Pipeline::default()
             },
             gain_controller2: Some(GainController2 {
-                adaptive_digital: Some(AdaptiveDigital::default()),
+                adaptive_digital: Some(AdaptiveDigital { initial_gain_db: FIRST_DB, ..AdaptiveDigital::default() }),
                 ..GainController2::default()
             }),
             ..Config::default()

@@ -38,7 +38,7 @@ pub struct Switches {
     pub echo_cancellation: bool,
     /// Steady noise is taken down by up to 18 dB.
     pub noise_suppression: bool,
-    /// Quiet voices are raised, loud ones lowered.
+    /// Quiet voices are raised, and none is driven beyond full scale.
     pub automatic_gain: bool,
     /// What lies below 80 Hz is taken out.
     pub high_pass: bool,

@@ -222,8 +222,8 @@ fn what_is_no_number_does_not_stay() {
 }
 
 /// In how many of a second's hundred frames speech is heard, second by second.
-fn speaking(samples: &[f32]) -> Vec<usize> {
-    let mut processor = Processor::new(Switches::ALL);
+fn speaking(samples: &[f32], switches: Switches) -> Vec<usize> {
+    let mut processor = Processor::new(switches);
     let mut heard = Vec::new();
     for mut frame in frames(samples) {
         processor.process(&mut frame, &SILENCE);
@@ -234,10 +234,45 @@ fn speaking(samples: &[f32]) -> Vec<usize> {
 
 #[test]
 fn speech_is_told_from_keys_and_noise() {
-    let said = speaking(&sum(&speech(3, 150.0, 8.0, -26.0), &hush(8.0)));
+    let said = speaking(&sum(&speech(3, 150.0, 8.0, -26.0), &hush(8.0)), Switches::ALL);
     assert!(said[1..].iter().filter(|frames| **frames > 60).count() >= 6, "{said:?}");
-    let typed = speaking(&sum(&keys(2, 7.0, 10.0, 0.3), &hush(10.0)));
+    let typed = speaking(&sum(&keys(2, 7.0, 10.0, 0.3), &hush(10.0)), Switches::ALL);
     assert_eq!(typed.iter().sum::<usize>(), 0, "{typed:?}");
-    let hissed = speaking(&noise(8, 10.0, -35.0));
+    let hissed = speaking(&noise(8, 10.0, -35.0), Switches::ALL);
     assert_eq!(hissed[2..].iter().sum::<usize>(), 0, "{hissed:?}");
+}
+
+/// So many seconds of a pitch with so many harmonics, after a second in which nobody speaks.
+fn pitch(hz: f64, harmonics: u32, seconds: usize) -> Vec<f32> {
+    let sample = |n: usize| -> f64 {
+        let turns = hz * n as f64 / f64::from(RATE);
+        (1..=harmonics).map(|k| (std::f64::consts::TAU * turns * f64::from(k)).sin() / f64::from(k)).sum()
+    };
+    let sounds = (0..seconds * RATE as usize).map(|n| 0.1 * sample(n) as f32);
+    let all: Vec<f32> = std::iter::repeat_n(0.0, RATE as usize).chain(sounds).collect();
+    sum(&all, &hush(seconds as f64 + 1.0))
+}
+
+#[test]
+fn speech_is_told_from_tones_and_buzzes() {
+    for switches in [Switches::NONE, Switches::ALL] {
+        for (hz, harmonics) in
+            [(150.0, 1), (300.0, 1), (440.0, 1), (1_000.0, 1), (5_000.0, 1), (50.0, 19), (60.0, 19), (137.0, 19)]
+        {
+            let heard = speaking(&pitch(hz, harmonics, 3), switches);
+            assert_eq!(heard.iter().sum::<usize>(), 0, "{hz} Hz, {harmonics} harmonics: {heard:?}");
+        }
+    }
+}
+
+#[test]
+fn a_tone_after_speech_does_not_pass_for_more_of_it() {
+    let said = sum(&speech(3, 150.0, 4.0, -26.0), &hush(4.0));
+    let tone = pitch(440.0, 1, 3);
+    for gap in [true, false] {
+        let heard = speaking(&[&said, &tone[if gap { 0 } else { RATE as usize }..]].concat(), Switches::NONE);
+        assert!(heard[3] > 60, "{heard:?}");
+        let after = if gap { 5 } else { 6 };
+        assert_eq!(heard[after..].iter().sum::<usize>(), 0, "{heard:?}");
+    }
 }

@@ -209,7 +209,9 @@ fn without_renditions_there_is_nothing_to_choose() {
 }
 
 /// What happens to takers: (milliseconds, who, estimate in kbit/s, what it shows).
-fn happenings() -> impl Strategy<Value = Vec<(u64, u64, u64, Option<(u32, u32)>)>> {
+type Happening = (u64, u64, u64, Option<(u32, u32)>);
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
     let shown = prop_oneof![
         4 => Just(Some((u32::MAX, u32::MAX))),
         3 => (0u32..2000, 0u32..1200).prop_map(Some),
