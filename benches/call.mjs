@@ -1,83 +1,80 @@
-// A call of two at 1280 × 720, 30 frames a second: Parlor beside Chromium, in one run on one machine.
+// What a call costs: Parlor beside Chromium, in one run on one machine.
 //
-// Each row is the median of its rounds. Processor time is that of the whole process tree, in cores; memory is the tree's
-// proportional set size. The ratio is Parlor's figure over Chromium's.
+// Processor time is that of the whole process tree, in cores; memory is the tree's proportional set size. The ratio is Parlor's
+// median over Chromium's; the p95 of a few runs is the worst of them, and of rates the 5th percentile stands there. Tables are
+// printed as they come, all runs go to target/bench/call.json. `--threads` adds where the time of the last run went.
+//
+//   node call.mjs [--runs N] [--seconds N] [--only NAME,…] [--threads] [--list]
 
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { chromiumPath } from '../tests/browser/harness/chromium.mjs';
-import { Screen, scratch } from '../tests/desktop/support/rig.mjs';
-import { chromiumCall } from './support/chromium.mjs';
-import { cost } from './support/cost.mjs';
+import { target } from '../tests/desktop/support/process.mjs';
+import { scratch } from '../tests/desktop/support/rig.mjs';
+import { encode } from './call/encode.mjs';
+import { glass } from './call/glass.mjs';
+import { mesh } from './call/mesh.mjs';
+import { headless, windows } from './call/pair.mjs';
 import { film as writeFilm } from './support/film.mjs';
-import { headlessCall, windowCall } from './support/parlor.mjs';
+
+const groups = [windows, headless, mesh, encode, glass];
 
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '3' }, seconds: { type: 'string', default: '12' }, only: { type: 'string' } },
+  options: {
+    runs: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '12' },
+    only: { type: 'string' },
+    threads: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
+  },
 });
-const SETTLE_MS = 5000;
-
-const film = join(scratch(), 'film.y4m');
-writeFilm(film);
-
-/** What one call costs each of its two sides. */
-async function measure(call) {
-  try {
-    await sleep(SETTLE_MS);
-    const start = performance.now();
-    const before = await call.painted?.();
-    const watched = Promise.all(call.pids.map((pid) => cost(pid, Number(values.seconds) * 1000)));
-    const rates = [];
-    const watching = watched.then(() => 'over');
-    while (call.rates && (await Promise.race([watching, sleep(1000)])) !== 'over') rates.push(await call.rates());
-    const costs = await watched;
-    const size = await call.size?.();
-    const after = await call.painted?.();
-    const seconds = (performance.now() - start) / 1000;
-    const fps = call.rates
-      ? [0, 1].map((side) => mean(rates.map((rate) => rate[side])))
-      : [0, 1].map((side) => (after[side] - before[side]) / seconds);
-    return { join: call.join, boxes: call.boxes, size, fps: Math.min(...fps), cores: mean(costs.map((c) => c.cores)), megabytes: mean(costs.map((c) => c.megabytes)) };
-  } finally {
-    await call.close();
-  }
+const [runs, seconds] = [values.runs, values.seconds].map(Number);
+const names = values.only?.split(',');
+const wrong = [
+  ...(names ?? []).filter((name) => !groups.some((group) => group.name === name)).map((name) => `no such comparison: ${name}; --list names them`),
+  ...(runs >= 1 && seconds >= 2 ? [] : ['--runs and --seconds want numbers, of seconds at least 2']),
+];
+if (wrong.length > 0) {
+  console.error(wrong.join('\n'));
+  process.exit(2);
 }
-
-async function compare(title, ours, theirs) {
-  const rounds = { ours: [], theirs: [] };
-  for (let round = 0; round < Number(values.rounds); round++) {
-    rounds.ours.push(await measure(await ours()));
-    rounds.theirs.push(await measure(await theirs(rounds.ours.at(-1).boxes)));
-  }
-  console.log(`\n${title}`);
-  console.log(`${'figure'.padEnd(38)}${'Parlor'.padStart(10)}${'Chromium'.padStart(10)}${'ratio'.padStart(8)}`);
-  const row = (name, key, digits) => {
-    const [a, b] = [median(rounds.ours.map((r) => r[key])), median(rounds.theirs.map((r) => r[key]))];
-    console.log(`${name.padEnd(38)}${a.toFixed(digits).padStart(10)}${b.toFixed(digits).padStart(10)}${(a / b).toFixed(2).padStart(8)}`);
-  };
-  row('painted frames a second, the slower side', 'fps', 1);
-  row('processor, each side, cores', 'cores', 2);
-  row('memory, each side, MiB', 'megabytes', 0);
-  row('join to first picture, ms', 'join', 0);
-  const sizes = [...rounds.ours, ...rounds.theirs].map(({ size }) => size?.join(' × ')).filter(Boolean);
-  console.log(`pictures at the end: ${[...new Set(sizes)].join(', ') || 'not shown'}`);
-  const box = rounds.ours.at(-1).boxes;
-  if (box) console.log(`painted by both: the other at ${box.far.width} × ${box.far.height}, oneself at ${box.near.width} × ${box.near.height}`);
+if (values.list) {
+  for (const { name, title, minutes } of groups) console.log(`${name.padEnd(12)}${`${minutes} min a run`.padStart(14)}  ${title}`);
+  process.exit(0);
 }
-
-const mean = (list) => list.reduce((sum, value) => sum + value, 0) / Math.max(1, list.length);
-const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
 // Says in words what is missing before anything is measured.
 chromiumPath();
-if (values.only !== 'headless') {
-  const screen = await Screen.start({ size: '2560x900' });
-  await compare('Two windows on one screen', () => windowCall({ screen, film }), (boxes) => chromiumCall({ headless: false, display: screen.display, film, boxes }));
-  await screen.stop();
+const folder = scratch();
+const films = new Set();
+
+/** The film in a size; the same file for everybody. */
+function film({ width, height, numbered = false }) {
+  const path = join(folder, `${numbered ? 'numbered-' : ''}${width}x${height}.y4m`);
+  if (!films.has(path)) writeFilm(path, { width, height, numbered });
+  films.add(path);
+  return path;
 }
-if (values.only !== 'windows') {
-  await compare('Without windows', () => headlessCall({ film }), () => chromiumCall({ headless: true, film }));
+
+const done = {};
+const failed = [];
+let held = true;
+for (const group of groups.filter(({ name }) => !names || names.includes(name))) {
+  const say = (text) => process.stderr.write(text.startsWith('run') ? `${group.name}: ${text}` : text);
+  try {
+    const { rows, results, text } = await group.run({ runs, seconds, threads: values.threads, film, folder, say });
+    console.log(text);
+    held &&= rows.every(({ verdicts }) => verdicts.every((verdict) => verdict.held));
+    done[group.name] = { rows, results };
+  } catch (error) {
+    failed.push(group.name);
+    console.error(`\n${group.name} could not be measured: ${error.stack}`);
+  }
+  mkdirSync(join(target, 'bench'), { recursive: true });
+  writeFileSync(join(target, 'bench/call.json'), `${JSON.stringify({ runs, seconds, failed, groups: done }, null, 1)}\n`);
 }
-process.exit(0);
+if (failed.length > 0) console.error(`\nnot measured: ${failed.join(', ')}`);
+process.exit(held && failed.length === 0 ? 0 : 1);

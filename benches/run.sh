@@ -3,4 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release --workspace --bins
+benches/call/glass/build.sh
 PARLOR_TEST_PROFILE=release exec node benches/call.mjs "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing to build, run or test Parlor on Debian and Ubuntu; installs nothing that is there.
-# Usage: scripts/install.sh run | demo | test
+# Usage: scripts/install.sh run | demo | test | sound
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,6 +14,8 @@ run=(gstreamer1.0-plugins-base gstreamer1.0-plugins-good libasound2-plugins)
 demo=(xvfb webkit2gtk-driver)
 # Sound cards, a message bus, networks and a TURN server that belong to the tests alone.
 test=(dbus iproute2 pulseaudio pulseaudio-utils sox procps coturn)
+# Voices, and what measures them, for the bench of sound: all that tests need as well.
+sound=(flite python3-venv python3-dev)
 
 say() { printf 'parlor: %s\n' "$*" >&2; }
 
@@ -84,7 +86,8 @@ installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = i
 install_packages() {
     local wanted=("${build[@]}" "${run[@]}") missing=() package
     [ "$purpose" = run ] || wanted+=("${demo[@]}")
-    [ "$purpose" != test ] || wanted+=("${test[@]}")
+    [[ "$purpose" != @(test|sound) ]] || wanted+=("${test[@]}")
+    [ "$purpose" != sound ] || wanted+=("${sound[@]}")
     if ! command -v dpkg-query >/dev/null; then
         say "this is neither Debian nor Ubuntu: the packages have to be there already. In Debian they are called:"
         say "    ${wanted[*]}"
@@ -111,15 +114,15 @@ install_packages() {
 }
 
 case $purpose in
-run | demo | test) ;;
+run | demo | test | sound) ;;
 *)
-    say "usage: scripts/install.sh run | demo | test"
+    say "usage: scripts/install.sh run | demo | test | sound"
     exit 2
     ;;
 esac
 good=yes
 require_rust || good=no
 require_node || good=no
-if [ "$purpose" = test ]; then require_chromium || good=no; fi
+if [[ "$purpose" = @(test|sound) ]]; then require_chromium || good=no; fi
 [ $good = yes ] || exit 1
 install_packages

@@ -1,123 +1,153 @@
-// Two Chromium browsers in a call with each other: what Parlor is measured against.
+// Pages in Chromium that call each other: what Parlor is measured against.
 
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:http';
 import { join } from 'node:path';
 
 import { chromiumPath } from '../../tests/browser/harness/chromium.mjs';
 import { root } from '../../tests/desktop/support/process.mjs';
 
 const { chromium } = createRequire(join(root, 'tests/browser/package.json'))('playwright-core');
+const SCRIPT = readFileSync(join(root, 'benches/call/page.js'), 'utf8');
 
-/** The call page; its two videos take the boxes that are given, in CSS pixels. */
-const page = ({ far, near }) => `<!doctype html><title>call</title><style>
-  body { margin: 0; background: #111; overflow: hidden; } video { position: fixed; object-fit: cover; }
-  #far { inset: 0 auto auto 0; width: ${far.width}px; height: ${far.height}px; }
-  #near { inset: 0 0 auto auto; width: ${near.width}px; height: ${near.height}px; }
-</style><video id=far autoplay playsinline></video><video id=near autoplay playsinline muted></video>`;
+/** Devices are given to secure pages only, and this is one without a certificate. */
+const ADDRESS = 'http://localhost/';
 
-/** Where nothing is shown the boxes do not matter. */
-const USUAL = { far: { width: 1280, height: 720 }, near: { width: 240, height: 135 } };
+/**
+ * Where nobody looks, small pictures: to paint large ones would cost Chromium what a client without a window never does.
+ */
+export const UNSEEN = { far: { width: 160, height: 90 } };
 
-/** In the page: a connection whose signals go through whoever drives the page. */
-function install() {
-  const page = globalThis;
-  const wait = [];
-  page.signals = () => wait.splice(0);
-  page.painted = 0;
-  page.prepare = async (width, height) => {
-    page.stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width, height, frameRate: 30 } });
-    document.querySelector('#near').srcObject = page.stream;
-  };
-  page.connect = async (offers) => {
-    const start = performance.now();
-    const pc = (page.pc = new RTCPeerConnection());
-    const far = document.querySelector('#far');
-    const count = () => {
-      page.first ??= performance.now() - start;
-      page.painted += 1;
-      far.requestVideoFrameCallback(count);
-    };
-    far.requestVideoFrameCallback(count);
-    pc.ontrack = ({ streams }) => (far.srcObject = streams[0]);
-    pc.onicecandidate = ({ candidate }) => page.tell({ candidate });
-    for (const track of page.stream.getTracks()) pc.addTrack(track, page.stream);
-    const vp8 = RTCRtpReceiver.getCapabilities('video').codecs.filter(({ mimeType }) => /vp8|rtx/i.test(mimeType));
-    pc.getTransceivers().filter(({ sender }) => sender.track.kind === 'video').forEach((line) => line.setCodecPreferences(vp8));
-    // As large as asked for, whatever it costs: otherwise another picture is compared.
-    for (const sender of pc.getSenders().filter(({ track }) => track.kind === 'video')) {
-      await sender.setParameters({ ...sender.getParameters(), degradationPreference: 'maintain-resolution' });
-    }
-    if (offers) {
-      await pc.setLocalDescription();
-      page.tell({ description: pc.localDescription });
-    }
-  };
-  page.hear = async ({ description, candidate }) => {
-    if (candidate) await page.pc.addIceCandidate(candidate);
-    if (!description) return;
-    await page.pc.setRemoteDescription(description);
-    if (description.type !== 'offer') return;
-    await page.pc.setLocalDescription();
-    page.tell({ description: page.pc.localDescription });
-  };
-}
+/** The call page; its videos take the boxes that are given, in CSS pixels, those of others side by side. */
+const html = ({ far, near }, others) => `<!doctype html><title>call</title><style>
+  body { margin: 0; background: #111; overflow: hidden; display: flex; flex-wrap: wrap; align-content: flex-start; } video { object-fit: cover; }
+  .far { width: ${far.width}px; height: ${far.height}px; }
+  #near { position: fixed; inset: 0 0 auto auto; ${near ? `width: ${near.width}px; height: ${near.height}px;` : ''} }
+</style>${'<video class=far autoplay playsinline></video>'.repeat(others)}${near ? '<video id=near autoplay playsinline muted></video>' : ''}`;
+
+const args = ({ film, at, size }) => [
+  '--no-sandbox', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+  '--disable-renderer-backgrounding', '--disable-backgrounding-occluded-windows', '--disable-background-timer-throttling',
+  '--allow-loopback-in-peer-connection', '--disable-features=WebRtcHideLocalIpsWithMdns', '--autoplay-policy=no-user-gesture-required',
+  '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream', ...(film ? [`--use-file-for-fake-video-capture=${film}`] : []),
+  `--window-size=${size.width},${size.height + 80}`, `--window-position=${at},0`,
+];
 
 /** One browser with one page. */
-class Side {
-  static async open({ headless, display, film, at, url }) {
-    const side = new Side();
-    const args = [
-      '--no-sandbox', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-      '--disable-renderer-backgrounding', '--disable-backgrounding-occluded-windows', '--disable-background-timer-throttling',
-      '--allow-loopback-in-peer-connection', '--disable-features=WebRtcHideLocalIpsWithMdns', '--autoplay-policy=no-user-gesture-required',
-      '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream', `--use-file-for-fake-video-capture=${film}`,
-      '--window-size=1280,800', `--window-position=${at},0`,
-    ];
-    const env = { ...process.env, ...(display ? { DISPLAY: display } : {}) };
-    side.host = await chromium.launchServer({ executablePath: chromiumPath(), headless, args, env });
-    side.pid = side.host.process().pid;
-    side.browser = await chromium.connect(side.host.wsEndpoint());
-    side.page = await (await side.browser.newContext({ viewport: { width: 1280, height: 720 } })).newPage();
-    await side.page.goto(url);
-    await side.page.evaluate(install);
-    return side;
+export class Page {
+  /** At the other end of each connection. */
+  #others = new Map();
+  #order = Promise.resolve();
+  #mark;
+
+  /**
+   * @param display  where it is shown; without one it is not
+   * @param film  what its camera shows; without one it only receives
+   * @param executable  another program that starts Chromium
+   */
+  static async open({ display, film, at = 0, size = { width: 1280, height: 720 }, boxes = UNSEEN, others = 1, fps = 30, picture, executable, env = {} }) {
+    const page = new Page();
+    const environment = { ...process.env, ...(display ? { DISPLAY: display } : {}), ...env };
+    page.host = await chromium.launchServer({ executablePath: executable ?? chromiumPath(), headless: !display, args: args({ film, at, size }), env: environment });
+    page.pid = page.host.process().pid;
+    page.browser = await chromium.connect(page.host.wsEndpoint());
+    page.page = await (await page.browser.newContext({ viewport: size })).newPage();
+    await page.page.route(`${ADDRESS}**`, (route) => route.fulfill({ contentType: 'text/html', body: html(boxes, others) }));
+    await page.page.goto(ADDRESS);
+    await page.page.exposeFunction('tell', (id, signal) => {
+      page.#order = page.#order.then(() => page.#others.get(id).call('hear', id, signal));
+    });
+    await page.page.evaluate(SCRIPT);
+    await page.call('prepare', { ...picture, fps, devices: film !== undefined });
+    return page;
+  }
+
+  call(method, ...parameters) {
+    return this.page.evaluate(([name, values]) => globalThis.bench[name](...values), [method, parameters]);
+  }
+
+  /** Connects it with another one, which offers. */
+  async connect(other, id, options = {}) {
+    this.#others.set(id, other);
+    other.#others.set(id, this);
+    await this.call('open', id, { ...options, offers: false });
+    await other.call('open', id, { ...options, offers: true });
+  }
+
+  /** Waits until everybody is connected, and something of those who send is painted. */
+  async ready({ paints = true } = {}) {
+    await this.page.waitForFunction((wanted) => globalThis.bench.connected() && (!wanted || globalThis.bench.painted > 0), paints);
+  }
+
+  join() {
+    return this.page.evaluate(() => globalThis.bench.first);
+  }
+
+  async begin() {
+    this.#mark = await this.call('read');
+  }
+
+  /** What happened since `begin`. */
+  async read() {
+    const [before, now] = [this.#mark, await this.call('read')];
+    const seconds = (now.at - before.at) / 1000;
+    const rates = (key) => now.connections.map((one, n) => (one[key] - before.connections[n][key]) / seconds);
+    const sum = (key) => rates(key).reduce((all, rate) => all + rate, 0);
+    const { size, sentSize, limited } = now.connections[0];
+    return {
+      painted: (now.painted - before.painted) / seconds, decodedLeast: Math.min(...rates('decoded')), sentLeast: Math.min(...rates('sent')), pictures: sum('decoded') + sum('sent'),
+      kilobits: (sum('bytes') * 8) / 1000 / now.connections.length, size: size[0] ? size : sentSize, limited,
+    };
   }
 
   async close() {
-    await this.browser.close().catch(() => {});
-    await this.host.close().catch(() => {});
+    await this.browser?.close().catch(() => {});
+    await this.host?.close().catch(() => {});
+  }
+}
+
+/**
+ * A call of one page that is measured with some in another browser. Each of those has a connection to the measured one alone:
+ * what they would say to each other it never hears, and the machine is spared it.
+ * @param film  what the measured one sends; `theirs` what each of the others does, none where they only receive
+ */
+export async function starCall({ film, theirs, others, picture, kilobits }) {
+  const pages = [];
+  try {
+    for (const side of [{ film: theirs, others: 0 }, { film, others: theirs ? others : 0 }]) pages.push(await Page.open({ ...side, picture }));
+    const [far, near] = pages;
+    for (let n = 0; n < others; n++) await far.connect(near, n, { kilobits });
+    await near.ready({ paints: theirs !== undefined });
+    return callOf(pages, [near]);
+  } catch (error) {
+    for (const page of pages) await page.close();
+    throw error;
   }
 }
 
 /** Two browsers in a call. `join` is how long the second waited for its first picture, in milliseconds. */
-export async function chromiumCall({ headless, display, film, boxes = USUAL, width = 1280, height = 720 }) {
-  const html = page(boxes);
-  const server = createServer((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end(html));
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${server.address().port}/`;
-  const sides = [];
-  for (const at of [0, 1280]) sides.push(await Side.open({ headless, display, film, at, url }));
-  for (const [n, side] of sides.entries()) {
-    const other = sides[1 - n];
-    let order = Promise.resolve();
-    await side.page.exposeFunction('tell', (signal) => {
-      order = order.then(() => other.page.evaluate((heard) => globalThis.hear(heard), signal));
-    });
-    await side.page.evaluate(([w, h]) => globalThis.prepare(w, h), [width, height]);
+export async function pairCall({ display, film, boxes, picture, kilobits }) {
+  const pages = [];
+  try {
+    for (const at of [0, 1280]) pages.push(await Page.open({ display, film, at, boxes, picture }));
+    const [one, other] = pages;
+    await one.connect(other, 0, { kilobits });
+    for (const page of pages) await page.ready();
+    return callOf(pages, pages, await other.join());
+  } catch (error) {
+    for (const page of pages) await page.close();
+    throw error;
   }
-  await sides[0].page.evaluate(() => globalThis.connect(false));
-  await sides[1].page.evaluate(() => globalThis.connect(true));
-  await Promise.all(sides.map(({ page }) => page.waitForFunction(() => globalThis.painted > 0)));
-  const join = await sides[1].page.evaluate(() => globalThis.first);
+}
+
+function callOf(pages, measured, join) {
   return {
     join,
-    pids: sides.map(({ pid }) => pid),
-    painted: () => Promise.all(sides.map(({ page }) => page.evaluate(() => globalThis.painted))),
-    size: () => sides[1].page.evaluate(() => [document.querySelector('#far').videoWidth, document.querySelector('#far').videoHeight]),
+    pids: measured.map(({ pid }) => pid),
+    begin: () => Promise.all(measured.map((page) => page.begin())),
+    read: () => Promise.all(measured.map((page) => page.read())),
     close: async () => {
-      for (const side of sides) await side.close();
-      server.close();
+      for (const page of pages) await page.close();
     },
   };
 }

@@ -2,10 +2,28 @@
 
 import { closeSync, openSync, writeSync } from 'node:fs';
 
-/** Writes a YUV4MPEG2 file of so many frames, which loops without a jump. */
-export function film(path, { width = 1280, height = 720, fps = 30, frames = 60 } = {}) {
+/** Numbers that a film can carry, so many pictures that it must have. */
+export const NUMBERS = 128;
+
+/**
+ * Where the cells of a picture's number lie, in parts of its width and height: a row for its bits in Gray code, the highest
+ * first, between a white cell and a black one, and below it the same row inverted. So it needs no threshold, can be read
+ * mirrored, and is no number where two pictures are mixed.
+ */
+export const CELLS = { left: 0.14, width: 0.08, count: 9, upper: 0.42, lower: 0.5, height: 0.08 };
+
+const FRAME_LINE = 'FRAME\n';
+const header = ({ width, height, fps }) => `YUV4MPEG2 W${width} H${height} F${fps}:1 Ip A1:1 C420jpeg\n`;
+
+/** The bytes before the first picture of a film, and those of each picture. */
+export function layout({ width, height, fps = 30 }) {
+  return { header: header({ width, height, fps }).length, frame: FRAME_LINE.length + (width * height * 3) / 2 };
+}
+
+/** Writes a YUV4MPEG2 file of so many frames, which loops without a jump. With `numbered`, each carries its number. */
+export function film(path, { width = 1280, height = 720, fps = 30, numbered = false, frames = numbered ? NUMBERS : 60 } = {}) {
   const file = openSync(path, 'w');
-  writeSync(file, `YUV4MPEG2 W${width} H${height} F${fps}:1 Ip A1:1 C420jpeg\n`);
+  writeSync(file, header({ width, height, fps }));
   const texture = noise(width * 2, height);
   const frame = Buffer.alloc((width * height * 3) / 2);
   for (let n = 0; n < frames; n++) {
@@ -16,12 +34,26 @@ export function film(path, { width = 1280, height = 720, fps = 30, frames = 60 }
       const row = y * width * 2 + (moving ? shift : 0);
       texture.copy(frame, y * width, row, row + width);
     }
+    if (numbered) number(frame, n, { width, height });
     frame.fill(118, width * height, (width * height * 5) / 4);
     frame.fill(138, (width * height * 5) / 4);
-    writeSync(file, 'FRAME\n');
+    writeSync(file, FRAME_LINE);
     writeSync(file, frame);
   }
   closeSync(file);
+}
+
+/** Draws the cells of a number. */
+function number(frame, n, { width, height }) {
+  const gray = n ^ (n >> 1);
+  const bits = CELLS.count - 2;
+  const row = [1, ...Array.from({ length: bits }, (_, at) => (gray >> (bits - 1 - at)) & 1), 0];
+  const column = (at) => Math.round((CELLS.left + at * CELLS.width) * width);
+  for (const [top, cells] of [[CELLS.upper, row], [CELLS.lower, row.map((bit) => 1 - bit)]]) {
+    for (let y = Math.round(top * height); y < Math.round((top + CELLS.height) * height); y++) {
+      cells.forEach((bit, at) => frame.fill(bit ? 235 : 16, y * width + column(at), y * width + column(at + 1)));
+    }
+  }
 }
 
 /** Soft blobs, repeated once from left to right. */

@@ -61,13 +61,13 @@ export class Network {
   }
 
   /**
-   * A port of this machine's 127.0.0.1 that leads to a port of the window's own 127.0.0.1: a web driver is spoken to through
-   * it. Each connection is carried by a process over there.
+   * A port of this machine's 127.0.0.1 that leads to a port of the window's own 127.0.0.1, or another host's: a web driver is
+   * spoken to through it. Each connection is carried by a process over there.
    */
-  forward(port) {
+  forward(port, host = 'a') {
     const there = `const c = require('node:net').connect(${port}, '127.0.0.1'); process.stdin.pipe(c).pipe(process.stdout); c.on('error', () => process.exit()); c.on('close', () => process.exit())`;
     const server = createServer((socket) => {
-      const carrier = this.world.spawn('a', process.execPath, ['-e', there], { stdio: ['pipe', 'pipe', 'inherit'] });
+      const carrier = this.world.spawn(host, process.execPath, ['-e', there], { stdio: ['pipe', 'pipe', 'inherit'] });
       for (const stream of [socket, carrier.stdin, carrier.stdout]) stream.on('error', () => {}); // Either end may go first.
       socket.pipe(carrier.stdin);
       carrier.stdout.pipe(socket);

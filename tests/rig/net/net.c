@@ -9,8 +9,15 @@
 //        delay  one way, in ms, on this link alone        out  0 loses everything that the host sends
 //        loss   of packets in each direction, in %        in   0 loses everything on its way to the host
 //        udp    0 loses all UDP
+//        loss-out, loss-in  as loss, of packets from and to the host alone
+//        burst  how many packets are lost in a row, on average; at first each is lost or not by itself
+//        seed   the same number loses the same packets
+//        rate   of what the host sends, in kbit/s; 0 for no limit, as at first
+//        queue  how long a packet may wait for its turn at that rate, in ms: the next one is dropped (at first 200)
 //   nat DEVICE@NAMESPACE none|cone|symmetric
 //   rebind DEVICE@NAMESPACE    its router forgets the public ports that it gave to UDP
+//   trace DEVICE@NAMESPACE [FILE]   writes what becomes of each packet that the host sends, a line each, from now on or no more:
+//        MS BYTES FATE, when on the monotonic clock and either how long it waited for its turn, in ms, or `dropped` or `lost`
 //
 // It ends when its standard input does, and the devices with it.
 
@@ -29,37 +36,36 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "flight.h"
 #include "nat.h"
 
 enum {
   LINKS = 16,
-  /// Packets on their way at once; more are lost, as in a router that is full.
-  FLYING = 8192,
   MTU = 1500,
+  QUEUE_MS = 200,
+};
+
+/// What is lost in one direction.
+struct losses {
+  double percent;
+  bool within_burst;
 };
 
 struct link {
   char name[80];
   int tun;
-  double delay, loss;
+  double delay, burst;
+  struct losses loss_out, loss_in;
+  unsigned short random[3];
+  /// Of what the host sends: bits in a ms, the longest wait in ms, and when the last packet that was taken is through.
+  double rate, queue, busy;
+  FILE *trace;
   bool out, in, udp;
   struct nat nat;
 };
 
-/// A packet on its way to a link, in a binary heap by when it is due, and then by when it came.
-struct flight {
-  double due;
-  uint64_t order;
-  struct link *to;
-  size_t size;
-  uint8_t *bytes;
-};
-
 static struct link links[LINKS];
 static unsigned link_count;
-static struct flight heap[FLYING];
-static unsigned flying;
-static uint64_t order;
 
 static double now_ms(void) {
   struct timespec now;
@@ -72,37 +78,36 @@ static void fail(const char *what) {
   exit(1);
 }
 
-static bool before(const struct flight *one, const struct flight *other) {
-  return one->due != other->due ? one->due < other->due : one->order < other->order;
+/// Bursts are Gilbert's chain of two states, in one of which everything is lost.
+static bool lost(struct link *link, struct losses *losses) {
+  double part = losses->percent / 100;
+  if (part <= 0) return false;
+  double chance = erand48(link->random);
+  if (link->burst <= 1 || part >= 1) return chance < part;
+  double end = 1 / link->burst, begin = end * part / (1 - part);
+  losses->within_burst = losses->within_burst ? chance >= end : chance < begin;
+  return losses->within_burst;
 }
 
-static void swap(unsigned one, unsigned other) {
-  struct flight kept = heap[one];
-  heap[one] = heap[other];
-  heap[other] = kept;
+static void seed(struct link *link, uint32_t number) {
+  link->random[0] = 0x330e; // As srand48() begins.
+  link->random[1] = (unsigned short)number;
+  link->random[2] = (unsigned short)(number >> 16);
+  link->loss_out.within_burst = link->loss_in.within_burst = false;
 }
 
-static void push(struct flight flight) {
-  heap[flying] = flight;
-  for (unsigned at = flying++; at > 0 && before(&heap[at], &heap[(at - 1) / 2]); at = (at - 1) / 2) swap(at, (at - 1) / 2);
+static void tell(const struct link *from, double at, size_t size, const char *fate) {
+  if (from->trace) fprintf(from->trace, "%.3f %zu %s\n", at, size, fate);
 }
 
-static struct flight pop(void) {
-  struct flight first = heap[0];
-  heap[0] = heap[--flying];
-  for (unsigned at = 0;;) {
-    unsigned least = at;
-    for (unsigned child = 2 * at + 1; child <= 2 * at + 2; child++) {
-      if (child < flying && before(&heap[child], &heap[least])) least = child;
-    }
-    if (least == at) return first;
-    swap(at, least);
-    at = least;
+/// What waits for its turn leaves at the new rate.
+static void set_rate(struct link *link, double rate) {
+  double now = now_ms();
+  if (link->rate > 0 && rate > 0 && link->busy > now) {
+    stretch(link, now, link->rate / rate);
+    link->busy = now + (link->busy - now) * link->rate / rate;
   }
-}
-
-static bool lost(const struct link *link) {
-  return link->loss > 0 && drand48() * 100 < link->loss;
+  link->rate = rate;
 }
 
 /// Where the internet finds the host.
@@ -113,15 +118,20 @@ static uint32_t outward(const struct link *link) {
 /// From a host into the internet.
 static void depart(struct link *from, uint8_t *bytes, size_t size) {
   struct packet packet;
-  if (!read_packet(&packet, bytes, size) || flying == FLYING || lost(from)) return;
+  if (!read_packet(&packet, bytes, size) || sky_full()) return;
   // No provider carries packets with a sender that is none of its customers.
   if (!from->out || packet.from.address != from->nat.inner) return;
   if (packet.protocol == IPPROTO_UDP && !from->udp) return;
+  double now = now_ms(), turn = from->rate > 0 && from->busy > now ? from->busy : now;
+  if (lost(from, &from->loss_out)) return tell(from, now, size, "lost");
   if (!nat_out(&from->nat, &packet)) return;
+  if (turn - now > from->queue) return tell(from, now, size, "dropped");
+  double through = from->rate > 0 ? turn + (double)size * 8 / from->rate : now;
   for (unsigned n = 0; n < link_count; n++) {
     struct link *to = &links[n];
     if (to == from || packet.to.address != outward(to)) continue;
-    struct flight flight = {.due = now_ms() + from->delay + to->delay, .order = order++, .to = to, .size = size};
+    struct flight flight = {.from = from, .to = to, .through = through, .wait = turn - now, .due = through + from->delay + to->delay, .size = size};
+    from->busy = through;
     flight.bytes = malloc(size);
     if (!flight.bytes) fail("no memory");
     memcpy(flight.bytes, bytes, size);
@@ -134,8 +144,11 @@ static void depart(struct link *from, uint8_t *bytes, size_t size) {
 static void arrive(struct flight *flight) {
   struct link *to = flight->to;
   struct packet packet;
+  char wait[32];
+  snprintf(wait, sizeof wait, "%.3f", flight->wait);
+  tell(flight->from, flight->through, flight->size, wait);
   bool whole = read_packet(&packet, flight->bytes, flight->size);
-  bool passes = to->in && (packet.protocol != IPPROTO_UDP || to->udp) && !lost(to);
+  bool passes = to->in && (packet.protocol != IPPROTO_UDP || to->udp) && !lost(to, &to->loss_in);
   // A device that is down takes nothing, as a cable that is not plugged in.
   if (whole && passes && nat_in(&to->nat, &packet) && write(to->tun, packet.bytes, packet.size) < 0 && errno != EIO && errno != EAGAIN) {
     fail("a packet could not be handed over");
@@ -166,8 +179,9 @@ static void add_link(char *description) {
     exit(2);
   }
   struct link *link = &links[link_count++];
-  *link = (struct link){.out = true, .in = true, .udp = true};
+  *link = (struct link){.out = true, .in = true, .udp = true, .queue = QUEUE_MS};
   snprintf(link->name, sizeof link->name, "%s@%s", device, namespace);
+  seed(link, link_count);
   link->nat.kind = public ? NAT_CONE : NAT_NONE;
   link->nat.inner = ntohl(inner.s_addr);
   link->nat.outer = ntohl(outer.s_addr);
@@ -181,7 +195,13 @@ static bool set(struct link *link, char *setting) {
   double number = strtod(value, &end);
   if (end == value || *end || number < 0) return false;
   if (strcmp(key, "delay") == 0) link->delay = number;
-  else if (strcmp(key, "loss") == 0) link->loss = number;
+  else if (strcmp(key, "loss") == 0) link->loss_out.percent = link->loss_in.percent = number;
+  else if (strcmp(key, "loss-out") == 0) link->loss_out.percent = number;
+  else if (strcmp(key, "loss-in") == 0) link->loss_in.percent = number;
+  else if (strcmp(key, "burst") == 0) link->burst = number;
+  else if (strcmp(key, "rate") == 0) set_rate(link, number);
+  else if (strcmp(key, "queue") == 0) link->queue = number;
+  else if (strcmp(key, "seed") == 0) seed(link, (uint32_t)number);
   else if (strcmp(key, "out") == 0) link->out = number > 0;
   else if (strcmp(key, "in") == 0) link->in = number > 0;
   else if (strcmp(key, "udp") == 0) link->udp = number > 0;
@@ -201,6 +221,12 @@ static bool set_kind(struct link *link, const char *word) {
   return false;
 }
 
+static bool set_trace(struct link *link, const char *path) {
+  if (link->trace && fclose(link->trace) != 0) return false;
+  link->trace = path ? fopen(path, "we") : NULL;
+  return !path || link->trace;
+}
+
 static bool obey(char *line) {
   const char *verb = strsep(&line, " "), *name = strsep(&line, " ");
   struct link *link = NULL;
@@ -215,6 +241,7 @@ static bool obey(char *line) {
     return true;
   }
   if (strcmp(verb, "nat") == 0) return line && set_kind(link, line);
+  if (strcmp(verb, "trace") == 0) return set_trace(link, line);
   if (strcmp(verb, "rebind") == 0) {
     nat_rebind(&link->nat);
     return true;
@@ -255,8 +282,9 @@ int main(int count, char **arguments) {
     struct pollfd files[LINKS + 1] = {{.fd = STDIN_FILENO, .events = POLLIN}};
     for (unsigned n = 0; n < link_count; n++) files[n + 1] = (struct pollfd){.fd = links[n].tun, .events = POLLIN};
     struct timespec wait = {0}, *limit = NULL;
-    if (flying > 0) {
-      double rest = heap[0].due - now_ms();
+    double due;
+    if (next_due(&due)) {
+      double rest = due - now_ms();
       if (rest > 0) wait = (struct timespec){(time_t)(rest / 1e3), (long)((rest - 1e3 * (double)(time_t)(rest / 1e3)) * 1e6)};
       limit = &wait;
     }
@@ -267,7 +295,7 @@ int main(int count, char **arguments) {
       // A device that is down has POLLERR and nothing to read.
       for (ssize_t size; (files[n + 1].revents & POLLIN) && (size = read(links[n].tun, bytes, sizeof bytes)) > 0;) depart(&links[n], bytes, (size_t)size);
     }
-    while (flying > 0 && heap[0].due <= now_ms()) {
+    while (next_due(&due) && due <= now_ms()) {
       struct flight flight = pop();
       arrive(&flight);
     }

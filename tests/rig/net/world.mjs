@@ -74,6 +74,11 @@ export class World {
     return this.#say(`nat ${this.#name(name)} ${kind}`);
   }
 
+  /** What becomes of each packet that a host sends goes to a file, or no more: see `net.c`. */
+  trace(name, path) {
+    return this.#say(`trace ${this.#name(name)}${path ? ` ${path}` : ''}`);
+  }
+
   /** The router in front of a link gives UDP other public ports from now on. */
   rebind(name) {
     return this.#say(`rebind ${this.#name(name)}`);
