@@ -36,6 +36,9 @@ const SPARE_MS: u32 = 10;
 const SPARE_MOST_MS: u32 = 60;
 /// So much more after each dropout.
 const SPARE_STEP_MS: u32 = 5;
+/// What a callback asked for counts until it is twice as old: the first one may ask for two at once, and so does one after the
+/// machine stood still.
+const LATELY: Duration = Duration::from_secs(5);
 /// A device that took nothing for so long does not run.
 const STUCK: Duration = Duration::from_millis(200);
 /// Between two looks at the ring.
@@ -59,6 +62,9 @@ struct Feed {
     gauge: Arc<Gauge>,
     spare_ms: u32,
     dropouts: u32,
+    /// The most frames that one callback asked for in the last whole [`LATELY`], and when this one began.
+    request: u32,
+    since: Instant,
     /// How much was free at the last look, and when it last became more.
     free: usize,
     moved: Instant,
@@ -69,7 +75,7 @@ struct Feed {
 /// What the callback tells.
 #[derive(Default)]
 struct Gauge {
-    /// The most frames that one callback asked for.
+    /// The most frames that one callback asked for since the last look.
     request: AtomicU32,
     /// Callbacks that found too little.
     dropouts: AtomicU32,
@@ -122,6 +128,9 @@ impl Feed {
             self.moved = now;
         }
         self.free = free;
+        if now.saturating_duration_since(self.since) >= LATELY {
+            (self.request, self.since) = (self.gauge.request.swap(0, Ordering::Relaxed), now);
+        }
         self.stuck = now.saturating_duration_since(self.moved) > STUCK;
     }
 
@@ -133,7 +142,7 @@ impl Feed {
             self.spare_ms = (self.spare_ms + SPARE_STEP_MS).min(SPARE_MOST_MS);
             tracing::debug!(dropouts, spare_ms = self.spare_ms, "the speaker ran dry");
         }
-        let request = self.gauge.request.load(Ordering::Relaxed).max(self.rate / 100);
+        let request = self.gauge.request.load(Ordering::Relaxed).max(self.request).max(self.rate / 100);
         let level = (request + self.rate * self.spare_ms / 1_000) as usize;
         let frame = (FRAME * self.rate as usize).div_ceil(RATE as usize);
         level.saturating_sub(self.waiting()).div_ceil(frame).min(self.ring.slots() / frame)
@@ -207,6 +216,8 @@ impl Port for Outlet {
             gauge,
             spare_ms: SPARE_MS,
             dropouts: 0,
+            request: 0,
+            since: Instant::now(),
             free,
             moved: Instant::now(),
             stuck: false,
@@ -257,4 +268,49 @@ where
     let watch = tap.watch.clone();
     let on_sound = move |out: &mut [T], _: &cpal::OutputCallbackInfo| tap.fill(out, channels);
     device.build_output_stream(config, on_sound, move |error| watch.error(error), Some(OPEN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::level::SILENCE;
+
+    #[test]
+    fn what_one_callback_asked_for_long_ago_does_not_wait_for_ever() {
+        let (ring, mut device) = RingBuffer::new((RATE * RING_MS / 1_000) as usize);
+        let (free, start, gauge) = (ring.slots(), Instant::now(), Arc::new(Gauge::default()));
+        let mut feed = Feed {
+            ring,
+            resampler: None,
+            resampled: VecDeque::new(),
+            rate: RATE,
+            gauge: Arc::clone(&gauge),
+            spare_ms: SPARE_MS,
+            dropouts: 0,
+            request: 0,
+            since: start,
+            free,
+            moved: start,
+            stuck: false,
+        };
+        let mut least = usize::MAX;
+        // Callbacks of 20 ms; the first one asks for two at once.
+        for n in 0..600u32 {
+            let asked = if n == 0 { 4 * FRAME } else { 2 * FRAME };
+            gauge.request.fetch_max(asked as u32, Ordering::Relaxed);
+            for _ in 0..asked {
+                let _ = device.pop();
+            }
+            feed.look(start + Duration::from_millis(20) * n);
+            for _ in 0..feed.wanted() {
+                assert!(feed.play(&SILENCE));
+            }
+            if n == 100 {
+                assert_eq!(feed.waiting(), 5 * FRAME, "what the first one may ask for again, and the spare");
+            }
+            least = least.min(feed.waiting());
+        }
+        assert_eq!(feed.waiting(), 3 * FRAME);
+        assert_eq!(least, 3 * FRAME, "a callback always finds enough");
+    }
 }
