@@ -13,6 +13,9 @@ const TINY: u32 = 24;
 /// a moment.
 const HIDE_AFTER: Duration = Duration::from_secs(1);
 
+/// As large as a picture is sent.
+const LARGEST: Extent = Extent { width: 1280, height: 720 };
+
 /// The tiles of a call.
 #[derive(Debug, Default)]
 pub(crate) struct Sight {
@@ -25,6 +28,8 @@ struct Look {
     extent: Option<Extent>,
     /// Since when it is out of sight, although there is a picture.
     hidden: Option<Instant>,
+    /// That it is out of sight was said, and nothing else since.
+    given_up: bool,
 }
 
 impl Sight {
@@ -46,8 +51,15 @@ impl Sight {
         if !picture {
             look.hidden = None;
         }
-        let hidden = look.hidden.is_some_and(|since| now.saturating_duration_since(since) >= HIDE_AFTER);
-        if hidden { Some(None) } else { look.extent.map(Some) }
+        if look.hidden.is_some_and(|since| now.saturating_duration_since(since) >= HIDE_AFTER) {
+            look.given_up = true;
+            return Some(None);
+        }
+        // What was never seen and is gone has to come again before it can be: its sender must not wait for a look at it.
+        let unseen = (look.given_up && look.hidden.is_none()).then_some(LARGEST);
+        let seen = look.extent.or(unseen)?;
+        look.given_up &= look.extent.is_none();
+        Some(Some(seen))
     }
 
     /// Forgets all tiles but these.
@@ -98,5 +110,22 @@ mod tests {
         assert_eq!(sight.view(1, false, at(13)), SEEN);
         sight.report(&report(true, 0), false, at(14));
         assert_eq!(sight.view(1, true, at(20)), SEEN);
+    }
+
+    #[test]
+    fn who_comes_while_nobody_looks_comes_again_after_an_avatar() {
+        let (mut sight, start) = (Sight::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        // The window was minimised before there was a picture.
+        sight.report(&report(true, 0), true, at(0));
+        assert_eq!(sight.view(1, true, at(0)), None);
+        assert_eq!(sight.view(1, true, at(1)), Some(None));
+        // The camera is off, or the session is another one: without a first picture nobody can look at it.
+        assert_eq!(sight.view(1, false, at(2)), Some(Some(LARGEST)));
+        assert_eq!(sight.view(1, true, at(3)), Some(Some(LARGEST)));
+        sight.report(&report(true, 0), true, at(3));
+        assert_eq!(sight.view(1, true, at(4)), Some(None));
+        sight.report(&report(false, 160), true, at(5));
+        assert_eq!(sight.view(1, true, at(5)), SEEN);
     }
 }

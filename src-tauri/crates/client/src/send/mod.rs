@@ -264,7 +264,7 @@ impl Lane {
     /// Whether a wish for a key frame is about what was sent so far: one that comes less than a round trip after a key frame
     /// was made before that arrived.
     fn wants_key(&self, now: Instant) -> bool {
-        let rtt = Duration::from_micros(self.wishes.rtt_us.load(Ordering::Relaxed));
+        let rtt = Duration::from_micros(self.wishes.rtt_us.load(Ordering::Relaxed)).min(LONGEST_RTT);
         self.key_sent.is_none_or(|sent| now.saturating_duration_since(sent) >= rtt)
     }
 }
@@ -273,5 +273,7 @@ impl Lane {
 const ROOM: Duration = Duration::from_millis(75);
 /// What is left of a path, in percent, that is worth an encoder's hurry.
 const NARROWER: u64 = 95;
+/// A round trip that was longer was a pause of one of the two, and says nothing of how old a wish is.
+const LONGEST_RTT: Duration = Duration::from_millis(500);
 /// 20 ms at 48 kHz.
 const SOUND_STEP: u32 = 960;

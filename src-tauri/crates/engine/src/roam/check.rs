@@ -173,6 +173,11 @@ pub(super) fn is_rtp(datagram: &[u8]) -> bool {
     matches!(datagram, [128..=191, kind, ..] if !(64..=95).contains(&(kind & 0x7f)))
 }
 
+/// Whether media is RTCP, which reports on what was received (RFC 5761 §4).
+pub(super) fn is_rtcp(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, 192..=223, ..])
+}
+
 /// The transaction of a STUN message that was looked at by [`kind`].
 pub(super) fn transaction(datagram: &[u8]) -> Option<TransactionId> {
     datagram.get(8..20)?.try_into().ok().map(TransactionId)

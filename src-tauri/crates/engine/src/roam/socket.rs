@@ -257,7 +257,9 @@ impl Socket {
                 if let Some(relay) = state.relay.as_mut().filter(|relay| relayed && relay.server == from) {
                     relay.heard = Some(now);
                 }
-                if state.path.comes_from(from) || (state.relayed && relayed) {
+                // By another pair only reports tell that what is sent by this one arrives.
+                let elsewhere = check::is_rtcp(datagram) && state.path.comes_from(from);
+                if state.path.is_there(from) || elsewhere || (state.relayed && relayed) {
                     self.keys.heard(now);
                 }
                 Some(known)
