@@ -41,8 +41,9 @@ const TRIAL: f64 = 0.75;
 const TRIAL_TIME: f64 = 1.3;
 /// More loss than this is too much for a call, whatever its cause.
 const TOO_MUCH: f64 = 0.35;
-/// A gap in the feedback of more than this, in seconds: a report was lost, and what it was about counts as lost nowhere.
-const GAP: f64 = 0.11;
+/// A gap in the feedback of more than this, in seconds, where reports come every twentieth: one was lost, and what it was
+/// about counts as lost nowhere.
+const GAP: f64 = 0.08;
 /// What a lost report was about is at least this long a part of the flow.
 const UNTOLD: f64 = 0.03;
 
@@ -209,7 +210,7 @@ impl Window {
 
 /// How many of a report's first packets tell nothing: those of a report that did not come. They are many in a row without a
 /// single one that arrived, and there was no report for a while.
-fn untold(packets: &[Packet], silence: f64) -> usize {
+pub(super) fn untold(packets: &[Packet], silence: f64) -> usize {
     let run = packets.iter().take_while(|packet| !packet.arrived).count();
     let span = packets.first().zip(packets.get(run)).map_or(0.0, |(first, next)| next.sent - first.sent);
     if silence > GAP && span > UNTOLD { run } else { 0 }

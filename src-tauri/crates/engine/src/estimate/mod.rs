@@ -150,7 +150,7 @@ impl Estimate {
             return;
         }
         self.answered(now);
-        self.measure(&packets, now);
+        self.measure(&packets, silence, now);
         let here: Vec<Packet> = packets.iter().filter(|packet| packet.sent >= self.since).copied().collect();
         let usage = self.delays(&here);
         let signs = self.signs(usage);
@@ -195,10 +195,14 @@ impl Estimate {
         self.prober.elsewhere(now);
     }
 
-    fn measure(&mut self, packets: &[Packet], now: f64) {
-        for packet in packets {
+    fn measure(&mut self, packets: &[Packet], silence: f64, now: f64) {
+        // What a lost report was about came, as far as anybody knows, when the packet after it did.
+        let untold = loss::untold(packets, silence);
+        let after = packets.get(untold).and_then(|packet| Some(packet.came? - packet.sent));
+        for (index, packet) in packets.iter().enumerate() {
             self.sent.push(packet.sent, packet.bits);
-            if let Some(came) = packet.came {
+            let guessed = after.filter(|_| index < untold).map(|way| packet.sent + way);
+            if let Some(came) = packet.came.or(guessed) {
                 self.came.push(came, packet.bits);
             }
         }
