@@ -32,7 +32,7 @@ pub(crate) fn run(start: Start) -> anyhow::Result<()> {
         .plugin(tauri_plugin_single_instance::Builder::new().dbus_id(bus_name).callback(second_start).build())
         .plugin(tauri_plugin_deep_link::init())
         .plugin(tauri_plugin_store::Builder::new().build())
-        .invoke_handler(tauri::generate_handler![commands::attach, commands::command])
+        .invoke_handler(tauri::generate_handler![commands::attach, commands::command, commands::pictures])
         .setup(move |app| set_up(app, start, log).map_err(Into::into))
         .build(context)
         .context("the app cannot start")?;
@@ -49,6 +49,7 @@ fn set_up(app: &mut App, start: Start, log: String) -> anyhow::Result<()> {
         devices: start.devices,
         bind: start.bind,
         decode: Decode::Window,
+        show: None,
         lobby: true,
         log: Some(log),
         timings: Timings::default(),

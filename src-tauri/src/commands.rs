@@ -3,24 +3,25 @@
 use parlor_protocol::ui::UiCommand;
 use tauri::{
     State, WebviewWindow,
-    ipc::{Channel, InvokeResponseBody},
+    ipc::{Channel, InvokeResponseBody, Response},
 };
 
 use crate::shell::Shell;
 
-/// Serves this page from now on: `UiEvent`s as JSON, pictures as `parlor_protocol::frame` lays them out.
+/// Serves this page from now on: tells it `UiEvent`s as JSON. The result is the number with which it asks for pictures.
 #[tauri::command]
-pub(crate) fn attach(
-    shell: State<'_, Shell>,
-    window: WebviewWindow,
-    events: Channel<InvokeResponseBody>,
-    frames: Channel<InvokeResponseBody>,
-) {
-    shell.attach(&window, events, frames);
+pub(crate) fn attach(shell: State<'_, Shell>, window: WebviewWindow, events: Channel<InvokeResponseBody>) -> u32 {
+    shell.attach(&window, events)
 }
 
 /// Does what the page asks.
 #[tauri::command]
 pub(crate) fn command(shell: State<'_, Shell>, command: UiCommand) {
     shell.command(command);
+}
+
+/// The next pictures, as soon as there are some, as `parlor_protocol::frame` lays them out. Empty: another page is served.
+#[tauri::command]
+pub(crate) async fn pictures(shell: State<'_, Shell>, page: u32) -> Result<Response, ()> {
+    Ok(Response::new(shell.pictures(page).await.unwrap_or_default()))
 }

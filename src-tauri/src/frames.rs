@@ -9,9 +9,6 @@ use std::{
 
 use bytes::BytesMut;
 use parlor_protocol::frame::{self, FrameHeader};
-use tauri::ipc::InvokeResponseBody;
-
-use crate::outlet::Queue;
 
 /// Pictures of one tile that may wait: a sixth of a second at 30 a second. A window further behind shows the past.
 const WAITING: u8 = 5;
@@ -80,10 +77,9 @@ impl Frames {
         frame::put(&mut self.message, header, payload);
         Fate::Taken
     }
-}
 
-impl Queue for Frames {
-    fn take(&mut self) -> Option<InvokeResponseBody> {
+    /// What waits, as one message; nothing where one's own picture alone does and may get company.
+    pub(crate) fn take(&mut self) -> Option<Vec<u8>> {
         if self.message.is_empty() && !self.alone {
             return None;
         }
@@ -102,11 +98,11 @@ impl Queue for Frames {
         while self.tiles.len() > TILES {
             self.tiles.pop_first();
         }
-        Some(InvokeResponseBody::Raw(std::mem::take(&mut self.message).into()))
+        Some(std::mem::take(&mut self.message).into())
     }
 
-    fn restart(&mut self) {
-        // Another page has decoded nothing of this; it asks for key frames.
+    /// Another page took the place of the one that was served. It has decoded nothing of this; it asks for key frames.
+    pub(crate) fn restart(&mut self) {
         *self = Self::default();
     }
 }
@@ -126,11 +122,7 @@ mod tests {
     }
 
     fn bytes(frames: &mut Frames) -> Vec<u8> {
-        match frames.take() {
-            Some(InvokeResponseBody::Raw(bytes)) => bytes,
-            Some(InvokeResponseBody::Json(text)) => panic!("{text}"),
-            None => Vec::new(),
-        }
+        frames.take().unwrap_or_default()
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod frames;
 mod links;
 mod log;
 mod outlet;
+mod pictures;
 mod quit;
 mod renderer;
 mod rooms;

@@ -3,14 +3,10 @@
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
 };
 
 use parlor_client::{Client, ClientEvent, FrameSink};
-use parlor_protocol::{
-    frame::FrameHeader,
-    ui::{Settings, UiCommand, UiEvent},
-};
+use parlor_protocol::ui::{Settings, UiCommand, UiEvent};
 use tauri::{
     AppHandle, Manager, WebviewWindow, async_runtime,
     ipc::{Channel, InvokeResponseBody},
@@ -20,8 +16,8 @@ use tokio::sync::mpsc;
 use crate::{
     arguments::GivenLink,
     clipboard,
-    frames::{Fate, Frames},
     outlet::{Outlet, PageLane},
+    pictures::Pictures,
     rooms::Rooms,
     settings::KeptSettings,
     ui_events::UiEvents,
@@ -32,23 +28,11 @@ pub(crate) struct Shell {
     client: Client,
     folder: PathBuf,
     events: Arc<Outlet<UiEvents>>,
-    frames: Arc<Pictures>,
+    pictures: Arc<Pictures>,
     rooms: Arc<tokio::sync::Mutex<Rooms>>,
     /// As the client last told them.
     settings: Mutex<Settings>,
     kept: KeptSettings,
-}
-
-/// The client's pictures on their way.
-struct Pictures(Arc<Outlet<Frames>>);
-
-impl FrameSink for Pictures {
-    fn frame(&self, header: FrameHeader, payload: &[u8]) -> bool {
-        match self.0.fill(|frames| frames.put(header, payload, Instant::now())) {
-            Fate::KeyFrameNeeded => false,
-            Fate::Lost | Fate::Taken => true,
-        }
-    }
 }
 
 impl Shell {
@@ -58,24 +42,24 @@ impl Shell {
             client,
             folder,
             events: Outlet::new(UiEvents::default()),
-            frames: Arc::new(Pictures(Outlet::new(Frames::default()))),
+            pictures: Arc::default(),
             rooms: Arc::new(tokio::sync::Mutex::new(rooms)),
             settings: Mutex::new(settings),
             kept,
         }
     }
 
-    /// Serves a page.
-    pub(crate) fn attach(
-        &self,
-        window: &WebviewWindow,
-        events: Channel<InvokeResponseBody>,
-        frames: Channel<InvokeResponseBody>,
-    ) {
-        let lane = |channel| Box::new(PageLane { channel, window: window.clone() });
-        self.events.attach(lane(events));
-        self.frames.0.attach(lane(frames));
-        self.client.attach(Arc::clone(&self.frames) as Arc<dyn FrameSink>);
+    /// Serves a page. The result is the number with which it asks for pictures.
+    pub(crate) fn attach(&self, window: &WebviewWindow, events: Channel<InvokeResponseBody>) -> u32 {
+        self.events.attach(Box::new(PageLane { channel: events, window: window.clone() }));
+        let page = self.pictures.attach();
+        self.client.attach(Arc::clone(&self.pictures) as Arc<dyn FrameSink>);
+        page
+    }
+
+    /// The next pictures for a page; nothing for one whose place another took.
+    pub(crate) async fn pictures(&self, page: u32) -> Option<Vec<u8>> {
+        self.pictures.next(page).await
     }
 
     /// Does what the page asks.

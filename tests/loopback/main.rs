@@ -14,4 +14,5 @@ mod loss;
 mod media;
 mod relay;
 mod renditions;
+mod thin;
 mod trust;

@@ -1,8 +1,13 @@
 //! Who is sent which pictures: what is shown decides, and what is not shown costs nothing.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
+use parlor_client::{Decode, FrameSink};
 use parlor_protocol::{
+    frame::FrameHeader,
     headless::{HeadlessEvent, Stats},
     ui::{TileReport, UiCommand},
 };
@@ -13,6 +18,9 @@ use tokio::time;
 const BACK_WITHIN: Duration = Duration::from_millis(1500);
 /// Longer than pictures may be missing before a tile says so.
 const LONGER_THAN_A_STALL: Duration = Duration::from_secs(4);
+
+/// So long a crowd asks for key frames.
+const ASKS_FOR: Duration = Duration::from_secs(3);
 
 /// The number of the tile with a picture.
 async fn tile(peer: &mut Peer) -> u32 {
@@ -88,4 +96,86 @@ async fn a_picture_that_nobody_sees_is_not_encoded_and_is_back_at_once() {
     assert!(!b.log.iter().any(|line| frozen(&line.event)), "{}", b.story());
     a.leave().await;
     b.leave().await;
+}
+
+/// Key frames of the others that a window got, and when.
+#[derive(Default)]
+struct Keys(Mutex<Vec<Instant>>);
+
+impl Keys {
+    fn since(&self, start: Instant) -> usize {
+        self.0.lock().unwrap().iter().filter(|came| **came >= start).count()
+    }
+}
+
+impl FrameSink for Keys {
+    fn frame(&self, header: FrameHeader, _: &[u8]) -> bool {
+        if header.key && header.tile != 0 {
+            self.0.lock().unwrap().push(Instant::now());
+        }
+        true
+    }
+}
+
+/// Somebody with a window that decodes.
+fn watcher(name: &'static str, server: &TestServer) -> (Peer, Arc<Keys>) {
+    let peer = Peer::join(Setup { decode: Decode::Window, ..Setup::silent(name) }, &server.link("crowd"));
+    let keys = Arc::new(Keys::default());
+    peer.client.attach(Arc::clone(&keys) as Arc<dyn FrameSink>);
+    (peer, keys)
+}
+
+/// The most key frames that may come in a time: each half second one, and one at each end.
+fn most(time: Duration) -> usize {
+    time.as_millis() as usize / 500 + 2
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_comes_at_once_or_asks_at_once_shares_key_frames() {
+    let server = TestServer::start().await;
+    let mut a = Peer::join(Setup::synthetic("Anna"), &server.link("crowd"));
+    let (mut first, keys) = watcher("Ben", &server);
+    first.stats("pictures", wide(640)).await;
+
+    let start = Instant::now();
+    let mut crowd: Vec<_> = ["Chloe", "Dev", "Eve", "Finn"].map(|name| watcher(name, &server)).into();
+    for (peer, keys) in &mut crowd {
+        peer.stats("pictures", wide(640)).await;
+        assert!(keys.since(start) > 0);
+    }
+    let (time, came) = (start.elapsed(), keys.since(start));
+    assert!(came <= most(time), "{came} key frames in {time:?} for four who came");
+    assert_eq!(a.stats("figures", |stats| stats.sessions.len() == 5).await.encoders, 1);
+
+    let mut tiles = vec![tile(&mut first).await];
+    for (peer, _) in &mut crowd {
+        tiles.push(tile(peer).await);
+    }
+    let start = Instant::now();
+    while start.elapsed() < ASKS_FOR {
+        for (peer, tile) in std::iter::once(&first).chain(crowd.iter().map(|(peer, _)| peer)).zip(&tiles) {
+            let size = TileReport {
+                tile: *tile,
+                painted: 0,
+                errors: 1,
+                want_key: true,
+                width: 640,
+                height: 360,
+                hidden: false,
+            };
+            peer.client.ui(UiCommand::TileReports { reports: vec![size] });
+        }
+        time::sleep(Duration::from_millis(50)).await;
+    }
+    let time = start.elapsed();
+    for keys in std::iter::once(&keys).chain(crowd.iter().map(|(_, keys)| keys)) {
+        let came = keys.since(start);
+        assert!((2..=most(time)).contains(&came), "{came} key frames in {time:?} for five who asked 20 times a second");
+    }
+    first.stats("it goes on", wide(640)).await;
+    for (peer, _) in crowd {
+        peer.leave().await;
+    }
+    first.leave().await;
+    a.leave().await;
 }

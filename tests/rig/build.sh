@@ -20,6 +20,6 @@ build() {
   mv "$work" "$file"
 }
 
-for name in busymic fakecam; do build "$name" "$name.so" -shared -fPIC -ldl -lpthread; done
+for name in fakecam soundfault; do build "$name" "$name.so" -shared -fPIC -ldl -lpthread; done
 build net net
 build close close -lX11

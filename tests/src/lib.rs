@@ -130,6 +130,7 @@ impl Peer {
             },
             bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             decode: setup.decode,
+            show: None,
             lobby: false,
             log: None,
             timings: setup.timings,

@@ -104,20 +104,20 @@ export class Sound {
 
 /** A microphone of a sound daemon by way of ALSA alone, as on a machine without a daemon, where each card has one user. */
 export class AlsaMicrophone {
-  #held = join(scratch(), 'held');
+  #faults = scratch();
 
   constructor(daemon) {
-    this.env = { ...daemon.env, PULSE_SERVER: 'unix:/nonexistent', LD_PRELOAD: join(target, 'rig/busymic.so'), BUSYMIC: this.#held };
+    this.env = { ...daemon.env, PULSE_SERVER: 'unix:/nonexistent', LD_PRELOAD: join(target, 'rig/soundfault.so'), SOUNDFAULT: this.#faults };
   }
 
   /** Another program takes it. */
   hold() {
-    writeFileSync(this.#held, '');
+    writeFileSync(join(this.#faults, 'capture'), 'busy');
   }
 
   /** That program lets it go. */
   release() {
-    rmSync(this.#held);
+    rmSync(join(this.#faults, 'capture'));
   }
 }
 

@@ -70,17 +70,30 @@ enum behaviour camera_behaviour(unsigned number, int *slow) {
   return OK;
 }
 
-static void read_modes(struct camera *camera) {
+/* The modes in a file, a line each. */
+static unsigned read_modes(unsigned number, const char *file, struct mode modes[MODES]) {
   char text[4096];
-  if (!read_file(camera->number, "modes", text, sizeof text)) return;
+  unsigned count = 0;
+  if (!read_file(number, file, text, sizeof text)) return 0;
   for (char *rest, *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
     struct mode mode;
     char code[5];
-    if (camera->mode_count == MODES) break;
+    if (count == MODES) break;
     if (sscanf(line, "%4s %u %u %u", code, &mode.width, &mode.height, &mode.fps) != 4 || !mode.fps) continue;
     mode.fourcc = v4l2_fourcc(code[0], code[1], code[2], code[3]);
-    camera->modes[camera->mode_count++] = mode;
+    modes[count++] = mode;
   }
+  return count;
+}
+
+bool camera_refuses(const struct camera *camera) {
+  struct mode modes[MODES];
+  unsigned count = read_modes(camera->number, "refuse", modes);
+  for (unsigned i = 0; i < count; i++)
+    if (modes[i].fourcc == camera->mode.fourcc && modes[i].width == camera->mode.width &&
+        modes[i].height == camera->mode.height && modes[i].fps == camera->mode.fps)
+      return true;
+  return false;
 }
 
 int camera_open(unsigned number, int flags) {
@@ -93,7 +106,7 @@ int camera_open(unsigned number, int flags) {
   for (struct camera *camera = cameras; camera < cameras + CAMERAS; camera++) {
     if (camera->used) continue;
     *camera = (struct camera){.number = number, .memory_fd = -1, .lock_fd = -1};
-    read_modes(camera);
+    camera->mode_count = read_modes(number, "modes", camera->modes);
     if (!camera->mode_count) break;
     camera->mode = camera->modes[0];
     /* Something that poll and close accept. */

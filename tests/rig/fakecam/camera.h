@@ -61,6 +61,8 @@ struct camera *camera_of(int fd);
 void camera_close(struct camera *camera);
 int camera_ioctl(struct camera *camera, unsigned long request, void *argument);
 
+/* Whether it offers the mode and has no room on its bus for it: a line of `refuse`. */
+bool camera_refuses(const struct camera *camera);
 size_t camera_frame_size(const struct mode *mode);
 /* Whether a frame can be fetched: 1 now, 0 not within `wait` nanoseconds, -1 never again. */
 int camera_ready(struct camera *camera, int64_t *wait);

@@ -218,6 +218,7 @@ int camera_ioctl(struct camera *camera, unsigned long request, void *argument) {
   case VIDIOC_DQBUF: return dequeue_buffer(camera, argument);
   case VIDIOC_STREAMON:
     if (behaviour == BUSY) return fail(EBUSY);
+    if (camera_refuses(camera)) return fail(ENOSPC);
     camera_start(camera);
     return 0;
   case VIDIOC_STREAMOFF:

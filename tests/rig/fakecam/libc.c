@@ -3,6 +3,7 @@
  * A program started with FAKECAM_DIR=DIR LD_PRELOAD=fakecam.so sees a camera /dev/video<N> for each folder DIR/<N>:
  *   modes   a mode a line, such as "YUYV 640 480 30": format, width, height, frames a second
  *   name    its name
+ *   refuse  those of its modes in which it gives no pictures when it comes to it, as where a bus has no room
  *   state   ok | stall | unplug | busy | deny | slow MILLISECONDS | black, read anew all the time
  *   source.<FORMAT>.<WIDTH>x<HEIGHT>   what it shows: raw frames, or JPEGs, one after the other; else moving bars
  * The machine's own cameras are out of sight meanwhile. */

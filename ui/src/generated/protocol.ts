@@ -148,7 +148,7 @@ text: string, };
 /**
  * Kinds of trouble with a device.
  */
-export type DeviceTrouble = "busy" | "denied" | "failed" | "missing" | "unplugged";
+export type DeviceTrouble = "busy" | "denied" | "failed" | "missing" | "silent" | "unplugged";
 
 /**
  * Devices, as they are now.

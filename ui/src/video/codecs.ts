@@ -11,6 +11,12 @@ export async function decodesVideo(): Promise<boolean> {
   return VideoDecoder.isConfigSupported({ codec: 'vp8' }).then(({ supported }) => supported === true, () => false);
 }
 
+/**
+ * Raw pictures of so many pixels at most are turned into colours here. What WebKitGTK does for a `VideoFrame` it sets up anew
+ * for every picture of another size or coding than the one before: with one's own picture among the others', for all of them.
+ */
+const FEW = 640 * 360;
+
 /** Bytes of the planes: chroma sides rounded up. */
 function planeBytes(frame: Frame): number {
   return frame.width * frame.height + 2 * ((frame.width + 1) >> 1) * ((frame.height + 1) >> 1);
@@ -38,7 +44,7 @@ function vp8(onPicture: (picture: Picture) => void, onError: () => void): Codec 
 
 function i420(frame: Frame): Picture | null {
   if (frame.width === 0 || frame.height === 0 || frame.payload.length < planeBytes(frame)) return null;
-  if (typeof VideoFrame === 'undefined') return ofPixels(frame);
+  if (frame.width * frame.height <= FEW || typeof VideoFrame === 'undefined') return ofPixels(frame);
   try {
     return ofVideoFrame(
       new VideoFrame(frame.payload, {

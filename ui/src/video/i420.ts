@@ -1,4 +1,7 @@
-/** Red, green, blue and alpha from packed planes (BT.601, limited range; chroma sides rounded up), or null when bytes are missing. */
+/**
+ * Red, green, blue and alpha from packed planes (BT.601, limited range; chroma sides rounded up), or null when bytes are
+ * missing. Factors are in 256ths.
+ */
 export function rgba(planes: Uint8Array, width: number, height: number): Uint8ClampedArray<ArrayBuffer> | null {
   const half = (width + 1) >> 1;
   const luma = width * height;
@@ -8,12 +11,13 @@ export function rgba(planes: Uint8Array, width: number, height: number): Uint8Cl
   for (let y = 0, at = 0; y < height; y++) {
     const row = luma + (y >> 1) * half;
     for (let x = 0; x < width; x++, at++) {
-      const c = 1.164 * ((planes[at] ?? 0) - 16);
-      const u = (planes[row + (x >> 1)] ?? 0) - 128;
-      const v = (planes[row + chroma + (x >> 1)] ?? 0) - 128;
-      pixels[at * 4] = c + 1.596 * v;
-      pixels[at * 4 + 1] = c - 0.392 * u - 0.813 * v;
-      pixels[at * 4 + 2] = c + 2.017 * u;
+      const place = row + (x >> 1);
+      const c = 298 * (planes[at] as number) - 4640;
+      const u = (planes[place] as number) - 128;
+      const v = (planes[place + chroma] as number) - 128;
+      pixels[at * 4] = (c + 409 * v) >> 8;
+      pixels[at * 4 + 1] = (c - 100 * u - 208 * v) >> 8;
+      pixels[at * 4 + 2] = (c + 516 * u) >> 8;
       pixels[at * 4 + 3] = 255;
     }
   }

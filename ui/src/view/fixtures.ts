@@ -35,6 +35,11 @@ export function open() {
       send({ type: 'snapshot', ...snapshot(++version, { now: now(), room: room(more) }) });
       flushSync();
     },
+    /** Somebody is as loud as this, from 0 to 1. */
+    hear(peer: string, level: number, speaking = true) {
+      send({ type: 'levels', microphone: 0, speaks_muted: false, peers: [{ peer, level, speaking }] });
+      flushSync();
+    },
     /** Time passes to then. */
     at(milliseconds: number) {
       vi.advanceTimersByTime(milliseconds - now());

@@ -7,7 +7,7 @@ use parlor_protocol::{
     Cause, PeerId, SessionState,
     media::{MediaState, TrackRole, View},
     negotiation::{Candidate, Description},
-    peer::PeerMessage,
+    peer::{Hello, PeerMessage},
     signal::{Address, ErrorCode, LeaveReason, Member},
     trust::KnownPeer,
 };
@@ -95,6 +95,8 @@ pub enum Command {
 /// What signaling tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignalingInput {
+    /// Everybody in the room was told this when it was entered: [`crate::Call::hello`], as it was then. `Up` follows.
+    Greeted(Hello),
     /// In the room, for the first time or again.
     Up {
         /// Our own id, as the server sees it.

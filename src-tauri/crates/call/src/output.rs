@@ -157,6 +157,8 @@ pub enum CallEvent {
     PeerView {
         /// Who.
         peer: PeerId,
+        /// In which session.
+        session: SessionKey,
         /// How large.
         view: View,
     },

@@ -196,12 +196,16 @@ impl Bay {
         }
     }
 
-    /// Turns the microphone on or off; off keeps the device, so that speaking while muted is noticed.
-    pub(crate) fn set_microphone(&mut self, on: bool) {
-        self.muted = !on;
+    /// Turns the microphone on or off; off keeps the device, so that speaking while muted is noticed. A problem that nobody had to
+    /// hear of before, with its code, is for people to hear now.
+    pub(crate) fn set_microphone(&mut self, on: bool) -> Option<(String, DeviceProblem)> {
+        let unmuted = std::mem::replace(&mut self.muted, !on) && on;
         if let Some(microphone) = self.microphone.device.borrow().as_ref() {
             microphone.set_muted(!on);
         }
+        let silent = self.microphone.picker.problem.clone().filter(|problem| problem.code == DeviceTrouble::Silent);
+        let code = words::device_code(DeviceKind::Microphone, DeviceTrouble::Silent);
+        silent.filter(|_| unmuted).map(|problem| (code, problem))
     }
 
     /// Does to captured sound what the settings say, from now on.
@@ -278,7 +282,9 @@ impl Bay {
             DeviceEvent::Microphone(_, AudioEvent::Trouble { trouble, detail }) => {
                 tracing::info!(?trouble, "the microphone is in trouble");
                 tracing::trace!(detail);
-                return self.microphone.trouble(DeviceKind::Microphone, trouble);
+                let news = self.microphone.trouble(DeviceKind::Microphone, trouble);
+                // Whoever is muted need not hear that nobody hears them.
+                return news.filter(|_| !self.muted || trouble != DeviceTrouble::Silent);
             }
             DeviceEvent::Speaker(
                 _,
@@ -429,36 +435,4 @@ fn pick<S: Clone + std::str::FromStr>(given: &Option<S>, settings: &str, usual: 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_device_in_use_is_always_among_the_choices() {
-        let choices = choices(vec![("a".into(), "Cam".into())], "pattern:640x360@30", "camera");
-        let names: Vec<_> = choices.iter().map(|choice| choice.name.as_str()).collect();
-        assert_eq!(names, ["Default camera", "Cam", "Test picture"]);
-    }
-
-    #[test]
-    fn sound_is_processed_unless_it_is_turned_off() {
-        assert_eq!(switches(&Settings::default()), Switches::ALL);
-        let off = Settings {
-            echo_cancellation: false,
-            noise_suppression: false,
-            automatic_gain: false,
-            ..Settings::default()
-        };
-        assert_eq!(switches(&off), Switches::NONE);
-        let gain = Settings { automatic_gain: true, ..off };
-        assert_eq!(switches(&gain), Switches { automatic_gain: true, high_pass: true, ..Switches::NONE });
-    }
-
-    #[test]
-    fn overrides_stand_above_settings_and_nonsense_below_the_usual() {
-        let usual = CameraSpec::Device(None);
-        assert_eq!(pick(&Some(CameraSpec::None), "device:a", usual.clone()), CameraSpec::None);
-        assert_eq!(pick(&None, "device:a", usual.clone()), CameraSpec::Device(Some("a".into())));
-        assert_eq!(pick(&None, "nonsense", usual.clone()), usual);
-        assert_eq!(pick(&None, "", usual.clone()), usual);
-    }
-}
+mod tests;

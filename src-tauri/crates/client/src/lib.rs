@@ -30,6 +30,7 @@ use parlor_protocol::{
     device::{CameraSpec, MicrophoneSpec, SpeakerSpec},
     frame::FrameHeader,
     headless::EventLine,
+    media::Extent,
     ui::{Problem, Settings, UiCommand, UiEvent},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -61,6 +62,9 @@ pub struct Options {
     pub bind: Option<IpAddr>,
     /// Who turns received pictures into pixels.
     pub decode: Decode,
+    /// How large the others are told that their pictures are shown where no window says; nothing where there is none, so that
+    /// they send what the path carries.
+    pub show: Option<Extent>,
     /// Open the devices at once, for the lobby's preview, and not only in a call.
     pub lobby: bool,
     /// The times of a session's life.

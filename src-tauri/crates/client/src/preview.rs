@@ -5,7 +5,7 @@ use std::{
         Arc, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use parlor_media::video::{Camera, Picture, scale};
@@ -16,6 +16,11 @@ use crate::receive::Sink;
 
 /// Widths that the picture is sent in: the least that fills the tile is taken.
 const WIDTHS: [u32; 4] = [240, 320, 480, 640];
+/// Up to this width the picture is a thumbnail in a corner, whose pictures come half as often: each costs the window as much
+/// on its way as one of somebody else's.
+const THUMBNAIL: u32 = 320;
+/// The least time between two pictures of a thumbnail: between one and two of 30 a second, less than one of 20.
+const THUMBNAIL_EVERY: Duration = Duration::from_millis(45);
 /// Number of one's own tile.
 const TILE: u32 = 0;
 
@@ -69,6 +74,7 @@ async fn run(sink: Sink, mut cameras: watch::Receiver<Option<Arc<Camera>>>, shar
         let mut slot = camera.latest();
         // The slot alone is kept: a camera that is turned off must go at once.
         drop(camera);
+        let mut shown: Option<Instant> = None;
         loop {
             tokio::select! {
                 changed = cameras.changed() => match changed {
@@ -84,16 +90,24 @@ async fn run(sink: Sink, mut cameras: watch::Receiver<Option<Arc<Camera>>>, shar
             }
             let picture = slot.borrow_and_update().clone();
             let attached = sink.read().unwrap_or_else(PoisonError::into_inner).is_some();
+            let width = shared.width.load(Ordering::Relaxed);
             if let Some(picture) = picture
                 && attached
                 && !shared.hidden.load(Ordering::Relaxed)
+                && is_due(shown, picture.captured, width)
             {
-                let (sink, width) = (Arc::clone(&sink), shared.width.load(Ordering::Relaxed));
+                shown = Some(picture.captured);
+                let sink = Arc::clone(&sink);
                 // About a millisecond of work: too long for a thread that carries packets.
                 let _shown = tokio::task::spawn_blocking(move || show(&sink, &picture, width, start)).await;
             }
         }
     }
+}
+
+/// Whether a picture is to be shown, after the one that was last.
+fn is_due(shown: Option<Instant>, captured: Instant, width: u32) -> bool {
+    width > THUMBNAIL || shown.is_none_or(|shown| captured.saturating_duration_since(shown) >= THUMBNAIL_EVERY)
 }
 
 fn show(sink: &Sink, picture: &Picture, width: u32, start: Instant) {
@@ -114,5 +128,29 @@ fn show(sink: &Sink, picture: &Picture, width: u32, start: Instant) {
     if let Some(sink) = sink.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
         // A raw picture that is lost spoils none after it.
         let _taken = sink.frame(header, &small.data);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of three seconds of a camera's pictures are shown.
+    fn shown(width: u32, fps: u32) -> usize {
+        let (start, mut last) = (Instant::now(), None);
+        let jitter = |at: u32| Duration::from_millis([0, 9, 2, 6][at as usize % 4]);
+        let pictures = (0..3 * fps).map(|at| start + Duration::from_secs(1) * at / fps + jitter(at));
+        pictures.filter(|at| is_due(last, *at, width) && last.replace(*at) != Some(*at)).count()
+    }
+
+    #[test]
+    fn a_thumbnail_has_half_of_the_pictures_and_a_large_one_all() {
+        assert_eq!((shown(640, 30), shown(480, 30)), (90, 90));
+        assert_eq!((shown(240, 30), shown(320, 30)), (45, 45));
+    }
+
+    #[test]
+    fn a_slow_camera_is_shown_whole() {
+        assert_eq!((shown(240, 15), shown(240, 10)), (45, 30));
     }
 }

@@ -1,26 +1,18 @@
 //! Figures of what is received: frames, rates, freezes.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
+use parlor_media::video::Freezes;
 use parlor_protocol::{headless::VideoInStats, media::TrackRole};
-
-/// Intervals that the mean is taken over, the one that is judged included (W3C webrtc-stats, `freezeCount`; as Chromium
-/// counts it).
-const INTERVALS: usize = 30;
-/// Intervals, the one that is judged included, below which there is no mean to speak of (Chromium).
-const LEAST_INTERVALS: usize = 5;
-/// How much longer than the mean an interval is before it may be a freeze (W3C).
-const FREEZE_OVER_MEAN: Duration = Duration::from_millis(150);
 
 /// Counts the pictures of one track.
 #[derive(Debug, Default)]
 pub(crate) struct Pictures {
-    intervals: VecDeque<Duration>,
-    last: Option<Instant>,
+    freezes: Freezes,
     figures: VideoInStats,
     /// Frames at the last reading of the rate.
     counted: u64,
@@ -32,14 +24,15 @@ impl Pictures {
     pub(crate) fn shown(&mut self, width: u32, height: u32, now: Instant) {
         self.figures.frames += 1;
         (self.figures.width, self.figures.height) = (width, height);
-        if let Some(last) = self.last.replace(now) {
-            self.interval(now.saturating_duration_since(last));
+        if let Some(frozen) = self.freezes.shown(now) {
+            self.figures.freezes += 1;
+            self.figures.freeze_ms += u64::try_from(frozen.as_millis()).unwrap_or(u64::MAX);
         }
     }
 
     /// The track was turned off: the pause to come is no freeze.
     pub(crate) fn pause(&mut self) {
-        self.last = None;
+        self.freezes.pause();
     }
 
     /// Figures so far; the rate is that since the last reading.
@@ -50,24 +43,6 @@ impl Pictures {
         let fps = if elapsed > 0.0 { frames as f64 / elapsed } else { 0.0 };
         (self.counted, self.read) = (self.figures.frames, Some(now));
         VideoInStats { fps, ..self.figures.clone() }
-    }
-
-    fn interval(&mut self, interval: Duration) {
-        self.intervals.push_back(interval);
-        if self.intervals.len() > INTERVALS {
-            self.intervals.pop_front();
-        }
-        if let Some(mean) = self.mean()
-            && interval >= (mean * 3).max(mean + FREEZE_OVER_MEAN)
-        {
-            self.figures.freezes += 1;
-            self.figures.freeze_ms += u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
-        }
-    }
-
-    fn mean(&self) -> Option<Duration> {
-        let count = u32::try_from(self.intervals.len()).ok().filter(|_| self.intervals.len() >= LEAST_INTERVALS)?;
-        Some(self.intervals.iter().sum::<Duration>() / count)
     }
 }
 

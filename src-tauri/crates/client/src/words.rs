@@ -29,6 +29,10 @@ pub(crate) fn device(kind: DeviceKind, trouble: DeviceTrouble, own: Option<&str>
             format!("Unplug it and plug it in again, or choose another {name}. Parlor keeps trying."),
         ),
         DeviceTrouble::Missing => (format!("No {name} found"), format!("Plug one in. {without}")),
+        DeviceTrouble::Silent => (
+            format!("Nothing comes from your {name}"),
+            format!("A switch on it or the system settings may mute it: unmute it there, or choose another {name}."),
+        ),
         DeviceTrouble::Unplugged => {
             let which = own.map_or_else(|| format!("Your {name}"), str::to_owned);
             (format!("{which} was unplugged"), format!("Plug it in again, or choose another {name}."))
@@ -44,6 +48,7 @@ pub(crate) fn device_code(kind: DeviceKind, trouble: DeviceTrouble) -> String {
         DeviceTrouble::Denied => "denied",
         DeviceTrouble::Failed => "failed",
         DeviceTrouble::Missing => "missing",
+        DeviceTrouble::Silent => "silent",
         DeviceTrouble::Unplugged => "unplugged",
     };
     format!("{}-{trouble}", name(kind))
@@ -157,6 +162,7 @@ mod tests {
                 DeviceTrouble::Denied,
                 DeviceTrouble::Failed,
                 DeviceTrouble::Missing,
+                DeviceTrouble::Silent,
                 DeviceTrouble::Unplugged,
             ] {
                 let problem = device(kind, trouble, None);

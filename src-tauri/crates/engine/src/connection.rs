@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use parlor_protocol::signal::IceServer;
 use rtc::{
+    crypto::RTCCryptoProvider,
     ice::mdns::MulticastDnsMode,
     interceptor::{
         CongestionControlBuilder, NackResponderBuilder, ReceiverReportBuilder, SenderReportBuilder, Slot,
@@ -17,6 +18,7 @@ use rtc::{
         RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpHeaderExtensionCapability, RtpCodecKind,
     },
 };
+use tokio::sync::watch;
 use webrtc::{
     peer_connection::{
         MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfiguration,
@@ -26,7 +28,7 @@ use webrtc::{
 };
 
 use crate::{
-    chain::{BindRtx, Estimator, Hold, Nack, Pacer, Shared, Tap},
+    chain::{BindRtx, Estimator, Feed, Hold, Nack, Pacer, Shared, Tap},
     error::EngineError,
     options::{IcePolicy, SessionOptions},
     supervise::{Gone, Supervised},
@@ -61,13 +63,15 @@ const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-
 const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 
 /// Makes a connection whose callbacks go to `handler` and whose measurements go to `shared`. `runtime` makes a runtime for each
-/// attempt, and what tells of the end of the connection's task.
+/// attempt, and what tells of the end of the connection's task; `provider` its cryptography. While `paused` no media leaves.
 pub(crate) async fn connect(
     options: &SessionOptions,
     tunnel: &Tunnel,
     runtime: impl Fn() -> (Arc<Supervised>, Gone),
+    provider: impl Fn() -> Arc<dyn RTCCryptoProvider>,
     handler: Arc<dyn PeerConnectionEventHandler>,
     shared: &Arc<Shared>,
+    paused: &watch::Receiver<bool>,
 ) -> Result<(Arc<dyn PeerConnection>, Gone), EngineError> {
     let servers = options.ice_servers.as_slice();
     let own_network: &[IceServer] = &[];
@@ -80,7 +84,8 @@ pub(crate) async fn connect(
     for servers in attempts {
         let configuration = configuration(servers, tunnel)?;
         let (runtime, gone) = runtime();
-        match Box::pin(build(options, runtime, handler.clone(), shared, configuration)).await {
+        let chain = chain(options, shared, paused.clone());
+        match Box::pin(build(options, runtime, provider(), handler.clone(), chain, configuration)).await {
             Ok(connection) => return Ok((connection, gone)),
             Err(error) => {
                 tracing::debug!(%error, servers = servers.len(), "no connection");
@@ -134,15 +139,16 @@ fn codec(mime: &str, clock_rate: u32, channels: u16, fmtp: &str, feedback: &[(&s
 async fn build(
     options: &SessionOptions,
     runtime: Arc<dyn Runtime>,
+    provider: Arc<dyn RTCCryptoProvider>,
     handler: Arc<dyn PeerConnectionEventHandler>,
-    shared: &Arc<Shared>,
+    chain: Registry,
     configuration: RTCConfiguration,
 ) -> Result<Arc<dyn PeerConnection>, EngineError> {
     let connection = PeerConnectionBuilder::new()
         .with_configuration(configuration)
         .with_media_engine(media()?)
-        .with_setting_engine(settings(options))
-        .with_interceptor_registry(chain(options, shared))
+        .with_setting_engine(settings(options, provider))
+        .with_interceptor_registry(chain)
         .with_runtime(runtime)
         .with_handler(handler)
         .with_udp_addrs(options.bind.clone())
@@ -169,13 +175,14 @@ fn media() -> Result<MediaEngine, EngineError> {
     Ok(media)
 }
 
-fn settings(options: &SessionOptions) -> SettingEngine {
+fn settings(options: &SessionOptions, provider: Arc<dyn RTCCryptoProvider>) -> SettingEngine {
     let ice = options.ice;
     let relay_wait = match options.ice_policy {
         IcePolicy::All => RELAY_WAIT,
         IcePolicy::Relay => Duration::ZERO,
     };
     let settings = SettingEngineBuilder::new()
+        .with_crypto_provider(provider)
         .with_ice_timeouts(Some(ice.disconnected), Some(ice.failed), Some(ice.keepalive))
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS))
         .with_srflx_acceptance_min_wait(Some(DIRECT_WAIT))
@@ -191,7 +198,7 @@ fn settings(options: &SessionOptions) -> SettingEngine {
     if options.first_offerer { settings.with_answering_dtls_role(RTCDtlsRole::Server) } else { settings }.build()
 }
 
-fn chain(options: &SessionOptions, shared: &Arc<Shared>) -> Registry {
+pub(crate) fn chain(options: &SessionOptions, shared: &Arc<Shared>, paused: watch::Receiver<bool>) -> Registry {
     let estimator = Estimator::new(options.rates, Arc::clone(shared));
     Registry::new()
         .with(Slot::CongestionControl, BindRtx::new(CongestionControlBuilder::new(estimator).build()))
@@ -204,6 +211,7 @@ fn chain(options: &SessionOptions, shared: &Arc<Shared>) -> Registry {
         .with(Slot::SenderReport, SenderReportBuilder::new().build())
         .with(Slot::from(3_500), Tap::new(Arc::clone(shared)))
         .with(Slot::from(14_000), Hold::new(Arc::clone(shared)))
+        .with(Slot::from(15_000), Feed::new(Arc::clone(shared), paused))
 }
 
 /// Where other sides may connect to over TCP.

@@ -1,8 +1,8 @@
 //! A bad network for tests: loss, delay, reordering, blackouts and a NAT that forgets, between a session and its sockets.
 //!
-//! Owns: a [`Runtime`] whose UDP sockets treat every datagram as the current [`Impairment`] says, from a seed. It can be
-//! changed while sessions run. Refuses: bandwidth; what leaves, leaves at once or after its delay. It is part of the crate,
-//! and not of its tests, because every crate above is tested over it; nothing in the product makes one.
+//! Owns: a [`Runtime`] whose UDP sockets treat every datagram as the current [`Impairment`] and the [link](Netem::link) say,
+//! from a seed. Both can be changed while sessions run. It is part of the crate, and not of its tests, because every crate above
+//! is tested over it; nothing in the product makes one.
 
 use std::{
     cmp::Reverse,
@@ -63,6 +63,7 @@ pub struct Netem(Arc<State>);
 struct State {
     random: Mutex<StdRng>,
     outgoing: Mutex<Impairment>,
+    link: Mutex<Option<Link>>,
     doomed: Mutex<Option<Doomed>>,
     faults: Mutex<BTreeMap<IpAddr, Fault>>,
     blackhole: AtomicBool,
@@ -77,6 +78,7 @@ impl Netem {
         Self(Arc::new(State {
             random: Mutex::new(StdRng::seed_from_u64(seed)),
             outgoing: Mutex::new(Impairment::default()),
+            link: Mutex::new(None),
             doomed: Mutex::new(None),
             faults: Mutex::default(),
             blackhole: AtomicBool::new(false),
@@ -94,6 +96,12 @@ impl Netem {
     /// From now on, datagrams that leave are treated like this.
     pub fn outgoing(&self, impairment: Impairment) {
         *lock(&self.0.outgoing) = impairment;
+    }
+
+    /// From now on, everything that leaves goes through one link that carries so many bits a second, headers included. What
+    /// would wait longer than the queue is lost, whatever it is.
+    pub fn link(&self, bits_per_second: u64, queue: Duration) {
+        *lock(&self.0.link) = Some(Link { bits_per_second: bits_per_second.max(1), queue, free: Instant::now() });
     }
 
     /// Loses one datagram alone: of those of a kind that leave from now on, the one after so many others.
@@ -119,6 +127,31 @@ impl Netem {
     /// What was done so far.
     pub fn counts(&self) -> Counts {
         Counts { sent: self.0.sent.load(Relaxed), lost: self.0.lost.load(Relaxed) }
+    }
+}
+
+/// A link with a queue before it that drops what does not fit.
+#[derive(Debug)]
+struct Link {
+    bits_per_second: u64,
+    queue: Duration,
+    /// When it has sent what waits.
+    free: Instant,
+}
+
+/// Bytes of the headers of UDP and IPv4.
+const HEADERS: usize = 28;
+
+impl Link {
+    /// After how long a datagram of this size has left; `None` when it does not fit.
+    fn pass(&mut self, bytes: usize, now: Instant) -> Option<Duration> {
+        let free = self.free.max(now);
+        if free - now > self.queue {
+            return None;
+        }
+        let nanos = (bytes + HEADERS) as u64 * 8 * 1_000_000_000 / self.bits_per_second;
+        self.free = free + Duration::from_nanos(nanos);
+        Some(self.free - now)
     }
 }
 
@@ -152,7 +185,15 @@ impl State {
             self.lost.fetch_add(1, Relaxed);
             return None;
         }
-        Some(impairment.delay + impairment.jitter.mul_f64(jitter))
+        let passed = match lock(&self.link).as_mut() {
+            Some(link) => link.pass(datagram.len(), Instant::now()),
+            None => Some(Duration::ZERO),
+        };
+        let Some(passed) = passed else {
+            self.lost.fetch_add(1, Relaxed);
+            return None;
+        };
+        Some(passed + impairment.delay + impairment.jitter.mul_f64(jitter))
     }
 }
 

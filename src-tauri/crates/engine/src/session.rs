@@ -53,7 +53,7 @@ impl Session {
         let (stats_sender, stats) = watch::channel(EngineStats::default());
         let (inbox, notices, overflow) = Inbox::new();
         let shared = Arc::new(Shared::new(outbound::streams(), options.rates.start, inbox.clone()));
-        let (outbound, pump) = Outbound::new(Arc::clone(&shared));
+        let outbound = Outbound::new(Arc::clone(&shared));
         let task = Task {
             id,
             options,
@@ -68,7 +68,7 @@ impl Session {
             shared,
             outbound: Arc::clone(&outbound),
         };
-        let task = tokio::spawn(task.run(pump));
+        let task = tokio::spawn(task.run());
         Self { id, commands, stop, stats, outbound, task }
     }
 

@@ -35,7 +35,7 @@ use crate::{
     names::Names,
     negotiate::Negotiation,
     options::SessionOptions,
-    outbound::{Outbound, Pump},
+    outbound::{self, Outbound},
     prompt::Prompt,
     roam::{Network, Roam},
     stats::{EngineStats, Meter},
@@ -100,8 +100,8 @@ struct Live {
     roaming: Option<(u64, JoinHandle<()>)>,
     keep: Keep,
     prompt: Prompt,
-    /// How often this side has moved, and where the other one went: packets go another way when either changes.
-    way: (u64, Option<IpAddr>),
+    /// Between which addresses packets go: what is known of the path counts no more when either is another.
+    way: Option<(IpAddr, IpAddr)>,
     /// As the stack has it.
     state: SessionState,
     /// Descriptions reach the other side by another way than this session.
@@ -117,14 +117,14 @@ struct Live {
 
 impl Task {
     /// Runs the session from its first socket to its last.
-    pub(crate) async fn run(self, pump: Pump) {
+    pub(crate) async fn run(self) {
         let inner = self.options.runtime.clone().unwrap_or_else(|| Arc::new(TokioRuntime));
         let tunnel = Tunnel::new(inner, self.options.ice_policy);
-        self.live(Arc::clone(&tunnel), pump).await;
+        self.live(Arc::clone(&tunnel)).await;
         tunnel.close();
     }
 
-    async fn live(self, tunnel: Arc<Tunnel>, pump: Pump) {
+    async fn live(self, tunnel: Arc<Tunnel>) {
         let Self {
             id,
             options,
@@ -152,11 +152,14 @@ impl Task {
             () = stop(&mut stopped) => return,
         }
         let keep = Keep::new(roam.runtime());
-        let prompt = Prompt::new(keep.runtime(), Arc::clone(&shared));
+        let prompt = Prompt::new(keep.runtime(), Arc::clone(&shared), roam.provider(), options.first_offerer);
         let handler = Arc::new(Handler { inbox: inbox.clone(), shared: Arc::clone(&shared) });
         let runtime = || Supervised::new(prompt.runtime());
         // Waits for nobody, and given up halfway it would keep its task and its sockets for ever.
-        let (pc, gone) = match Box::pin(connection::connect(&options, &tunnel, runtime, handler, &shared)).await {
+        let paused = keep.paused();
+        let provider = || prompt.provider();
+        let connect = connection::connect(&options, &tunnel, runtime, provider, handler, &shared, &paused);
+        let (pc, gone) = match Box::pin(connect).await {
             Ok(connected) => connected,
             Err(error) => {
                 tracing::warn!(session = id, %error, "no connection could be made");
@@ -166,8 +169,8 @@ impl Task {
             }
         };
         let names = Names::new(inbox.clone(), &options);
-        let negotiation = Negotiation::new(pump.tracks(), options.ice_policy, options.ice_tcp, keep.clone(), names);
-        let pump = tokio::spawn(pump.run(keep.paused()));
+        let tracks = outbound::tracks(&shared);
+        let negotiation = Negotiation::new(tracks, options.ice_policy, options.ice_tcp, keep.clone(), names);
         let mut live = Live {
             id,
             pc,
@@ -183,12 +186,12 @@ impl Task {
             negotiation,
             channels: Channels::default(),
             remote: BTreeMap::new(),
-            readers: vec![pump],
+            readers: Vec::new(),
             roam,
             roaming: None,
             keep,
             prompt,
-            way: (0, None),
+            way: None,
             state: SessionState::New,
             signaling_up: true,
             ahead_until: None,
@@ -213,7 +216,7 @@ impl Live {
         let mut look = tokio::time::interval(describe::LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut stopped, keep) = (self.stopped.clone(), self.keep.clone());
-        let mut silent = self.roam.silent();
+        let (mut silent, mut paused) = (self.roam.silent(), self.keep.paused());
         loop {
             let step = tokio::select! {
                 biased;
@@ -243,6 +246,11 @@ impl Live {
                     let silent = *silent.borrow_and_update();
                     self.emit(SessionEvent::Silent(silent)).await
                 }
+                // What waited may leave now.
+                Ok(()) = paused.changed() => {
+                    self.prompt.nudge();
+                    Ok(())
+                }
                 () = describe::taken_up(&keep, self.ahead_until.is_some()) => self.look_ahead(true).await,
                 _ = look.tick(), if self.ahead_until.is_some() => self.look_ahead(false).await,
                 _ = tick.tick() => self.tick().await,
@@ -262,9 +270,7 @@ impl Live {
                 self.signaling_up = up;
                 Ok(())
             }
-            SessionCommand::Candidate(candidate) => {
-                bounded(self.negotiation.candidate(self.pc.as_ref(), candidate)).await
-            }
+            SessionCommand::Candidate(candidate) => self.remote_candidate(candidate).await,
             // The stack takes candidates at any time and needs no end; browsers want to be told, we do not.
             SessionCommand::EndOfCandidates => Ok(()),
             SessionCommand::IceServers(servers) => {
@@ -298,7 +304,7 @@ impl Live {
         match notice {
             Notice::Candidate(candidate) => self.candidate(candidate).await,
             Notice::Named(candidate) => {
-                bounded(self.negotiation.candidate(self.pc.as_ref(), candidate)).await?;
+                self.remote_candidate(candidate).await?;
                 self.prompt.wake();
                 Ok(())
             }
@@ -398,9 +404,9 @@ impl Live {
                 self.outbound.set_flowing(false);
             }
         }
-        let [_, there] = self.roam.places();
-        let way = (self.roam.moves(), there.map(|there| there.ip()));
-        if std::mem::replace(&mut self.way, way) != way {
+        if let Some(way) = self.roam.way()
+            && self.way.replace(way).is_some_and(|before| before != way)
+        {
             self.shared.path_changed();
         }
         if self.ticks.is_multiple_of(TICKS_PER_READING) {

@@ -12,6 +12,7 @@ use parlor_protocol::{
 
 /// Who enters a room: a peer, and which run of its client. Not to be used twice: a second entry with the same instance
 /// would begin its counter anew, and others would take what it says for replays.
+#[derive(Clone)]
 pub struct Credentials {
     /// The peer's key in this room.
     pub identity: Identity,
@@ -36,15 +37,25 @@ impl Credentials {
     }
 }
 
+/// Gives the bytes that are said to all others on entering, or none. Asked once, when they can leave: what it seals has a
+/// number that is used up.
+pub type Greeting<'a> = &'a mut (dyn FnMut() -> Option<Bytes> + Send);
+
 /// Carries sealed bytes between the members of a room. One driver enters one room once; for another try, make another.
 /// Dropping it cuts the connection without a goodbye.
 #[async_trait]
 pub trait Driver: Send {
-    /// Connects, answers the challenge and enters the room. Dropping the future gives the attempt up.
+    /// Connects, answers the challenge and enters the room. What `greeting` gives goes to all others right behind that,
+    /// without waiting to be let in. Dropping the future gives the attempt up.
     ///
     /// # Errors
     /// When the room could not be entered.
-    async fn join(&mut self, room: &RoomName, credentials: &Credentials) -> Result<Welcome, DriverError>;
+    async fn join(
+        &mut self,
+        room: &RoomName,
+        credentials: &Credentials,
+        greeting: Greeting<'_>,
+    ) -> Result<Welcome, DriverError>;
 
     /// Sends sealed bytes to one peer, or to all others. To be awaited to its end.
     ///

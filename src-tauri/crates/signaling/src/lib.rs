@@ -7,6 +7,7 @@
 mod backoff;
 mod connect;
 mod driver;
+mod event;
 mod memory;
 mod pace;
 mod seal;
@@ -14,8 +15,9 @@ mod signaling;
 mod websocket;
 mod window;
 
-pub use driver::{Credentials, DownReason, Driver, DriverError, DriverEvent};
+pub use driver::{Credentials, DownReason, Driver, DriverError, DriverEvent, Greeting};
+pub use event::SignalingEvent;
 pub use memory::{MemoryDriver, MemoryHub};
 pub use seal::{OpenError, Opener, SealError, Sealer};
-pub use signaling::{Full, Signaling, SignalingEvent};
+pub use signaling::{Full, Signaling};
 pub use websocket::{WebsocketDriver, WebsocketTimings};

@@ -14,7 +14,7 @@ use parlor_protocol::{
 };
 use tokio::{sync::mpsc, time::Instant};
 
-use crate::{Credentials, DownReason, Driver, DriverError, DriverEvent};
+use crate::{Credentials, DownReason, Driver, DriverError, DriverEvent, Greeting};
 
 /// Events that may wait for one driver; one that is further behind is lost.
 const EVENTS: usize = 1024;
@@ -324,12 +324,21 @@ impl MemoryDriver {
 
 #[async_trait]
 impl Driver for MemoryDriver {
-    async fn join(&mut self, room: &RoomName, credentials: &Credentials) -> Result<Welcome, DriverError> {
+    async fn join(
+        &mut self,
+        room: &RoomName,
+        credentials: &Credentials,
+        greeting: Greeting<'_>,
+    ) -> Result<Welcome, DriverError> {
         // The identity is right here: there is nobody to whom it would have to be proved.
         let member = Member { address: credentials.address(), key: credentials.identity.public_key() };
         let (events, inbox) = mpsc::channel(EVENTS);
         let Entry { serial, welcome } = self.hub.state().enter(room, member, events)?;
-        self.inside = Some((Place { room: room.clone(), address: member.address, serial }, inbox));
+        let place = Place { room: room.clone(), address: member.address, serial };
+        if let Some(data) = greeting() {
+            self.hub.state().relay(&place, None, data)?;
+        }
+        self.inside = Some((place, inbox));
         Ok(welcome)
     }
 

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 use parlor_identity::peer_id;
 use parlor_protocol::{
     LinkKey, RoomName,
-    peer::{PeerBody, PeerMessage},
-    signal::{Address, ErrorCode, IceServers, LeaveReason, Member, Welcome},
+    peer::{Hello, PeerBody},
+    signal::{Address, ErrorCode, Member, Welcome},
 };
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -15,7 +15,8 @@ use tokio::{
 };
 
 use crate::{
-    Credentials, DownReason, Driver, DriverError, DriverEvent, OpenError, Opener, Sealer, backoff::Backoff, pace::Pace,
+    Credentials, DownReason, Driver, DriverError, DriverEvent, Opener, Sealer, SignalingEvent, backoff::Backoff,
+    event::refused, pace::Pace,
 };
 
 /// Messages that may wait to be sent. Beyond them, new ones are refused: old ones may be what new ones build on.
@@ -28,73 +29,6 @@ const RENEW_LEAST: Duration = Duration::from_millis(500);
 const RENEW_AGAIN: Duration = Duration::from_secs(20);
 /// What is around sealed bytes in a message to a server: type, receiver, quotes.
 const ENVELOPE: usize = 256;
-
-/// What happens to signaling. It never says anything about calls: those go on without it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SignalingEvent {
-    /// In the room.
-    Up(Welcome),
-    /// Not in the room; tried again, for ever.
-    Down {
-        /// Why.
-        reason: DownReason,
-        /// When the next attempt begins.
-        retry_in: Duration,
-    },
-    /// We, or something that we sent, were refused. When it is fatal, nothing is tried any more.
-    Refused {
-        /// What was wrong.
-        code: ErrorCode,
-        /// The same in words.
-        message: String,
-        /// This was the last event.
-        fatal: bool,
-    },
-    /// STUN and TURN servers, in place of those before: their credentials end after a while.
-    IceServers(IceServers),
-    /// Somebody entered, or a newer run of somebody took its place.
-    PeerJoined(Member),
-    /// Somebody left or was lost: a hint.
-    PeerLeft {
-        /// Who.
-        address: Address,
-        /// How.
-        reason: LeaveReason,
-    },
-    /// Somebody who was lost is back.
-    PeerBack(Address),
-    /// Somebody said something: opened and verified.
-    Message {
-        /// Who.
-        from: Address,
-        /// It was said to everybody, not to us alone. Proven by the seal.
-        broadcast: bool,
-        /// What.
-        message: PeerMessage,
-    },
-    /// Something was opened with our key and says nothing: it is of a type that is not known here, a repetition, or not
-    /// its sender's.
-    Ignored {
-        /// From whom, by the server's word.
-        from: Address,
-        /// What was wrong.
-        why: OpenError,
-    },
-    /// Something came that does not open with our key.
-    Unreadable {
-        /// From whom, by the server's word.
-        from: Address,
-        /// What was wrong.
-        why: OpenError,
-    },
-    /// Somebody said something in another version: opened and verified.
-    Unsupported {
-        /// Who.
-        from: Address,
-        /// The version.
-        version: u32,
-    },
-}
 
 /// More waits to be sent than may, or signaling has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -111,6 +45,7 @@ pub struct Signaling {
     outgoing: mpsc::Sender<Outgoing>,
     reconnect: Arc<Notify>,
     addresses: watch::Sender<BTreeSet<IpAddr>>,
+    greeting: watch::Sender<Option<Hello>>,
     need: watch::Sender<bool>,
     leave: watch::Sender<bool>,
     task: JoinHandle<()>,
@@ -131,6 +66,7 @@ impl Signaling {
         let reconnect = Arc::new(Notify::new());
         let (addresses, moves) = watch::channel(BTreeSet::new());
         let (need, needed) = watch::channel(false);
+        let (greeting, greets) = watch::channel(None);
         let sealer = Sealer::new(&key, &room, credentials);
         let task = Task {
             opener: Opener::new(key, room.clone(), sealer.credentials().address()),
@@ -142,10 +78,11 @@ impl Signaling {
             been_up: false,
             reconnect: Arc::clone(&reconnect),
             moves: Moves(moves),
+            greets,
             needed,
         };
         let task = tokio::spawn(run(task, driver, leaving));
-        Self { outgoing, reconnect, addresses, need, leave, task }
+        Self { outgoing, reconnect, addresses, greeting, need, leave, task }
     }
 
     /// Says something to one peer, or to all others. What is said while signaling is down is sent when it is back.
@@ -154,6 +91,12 @@ impl Signaling {
     /// When too much waits already.
     pub fn send(&self, to: Option<Address>, body: PeerBody) -> Result<(), Full> {
         self.outgoing.try_send(Outgoing { to, body }).map_err(|_| Full)
+    }
+
+    /// Who we are: said to everybody from now on each time that the room is entered, without waiting to be let in.
+    /// [`SignalingEvent::Greeted`] tells when it was.
+    pub fn greet(&self, hello: Hello) {
+        self.greeting.send_replace(Some(hello));
     }
 
     /// Tries again now, if signaling is down; finds out soon whether it still is up, if it seems so. For people who press
@@ -195,6 +138,7 @@ struct Task {
     been_up: bool,
     reconnect: Arc<Notify>,
     moves: Moves,
+    greets: watch::Receiver<Option<Hello>>,
     needed: watch::Receiver<bool>,
 }
 
@@ -302,8 +246,16 @@ impl Task {
     /// Enters the room and stays until the connection ends.
     async fn connection(&mut self, driver: &mut dyn Driver) -> Result<End, Unheard> {
         let reconnect = Arc::clone(&self.reconnect);
+        let credentials = self.sealer.credentials().clone();
+        let (sealer, greets, mut greeted) = (&mut self.sealer, &self.greets, None);
+        let mut greeting = || {
+            let hello = greets.borrow().clone()?;
+            let sealed = sealer.seal(None, PeerBody::Hello(hello.clone())).ok()?;
+            greeted = Some(hello);
+            Some(sealed)
+        };
         let joined = tokio::select! {
-            joined = driver.join(&self.room, self.sealer.credentials()) => joined,
+            joined = driver.join(&self.room, &credentials, &mut greeting) => joined,
             // An attempt that began on another network may hang until it times out.
             () = reconnect.notified() => return Ok(End::Again),
             () = self.moves.next() => return Ok(End::Again),
@@ -335,6 +287,9 @@ impl Task {
         let limits = welcome.limits;
         let welcome_ttl = welcome.ice.ttl;
         let roster = welcome.roster.iter().copied().filter(is_genuine).collect();
+        if let Some(hello) = greeted {
+            self.emit(SignalingEvent::Greeted(hello)).await?;
+        }
         self.emit(SignalingEvent::Up(Welcome { roster, ..welcome })).await?;
 
         let mut pace = Pace::new(limits, Instant::now());
@@ -461,19 +416,6 @@ impl Task {
 /// When credentials that hold for so many seconds from now are asked for anew: after four fifths of that.
 fn renew_at(ttl: u32) -> Instant {
     Instant::now() + (Duration::from_secs(ttl.into()) * 4 / 5).max(RENEW_LEAST)
-}
-
-/// What it says of a sender that a message of theirs was refused. Whatever was opened was sealed with the room's key.
-fn refused(from: Address, why: OpenError) -> SignalingEvent {
-    match why {
-        OpenError::Form | OpenError::Seal => SignalingEvent::Unreadable { from, why },
-        OpenError::Version(version) => SignalingEvent::Unsupported { from, version },
-        OpenError::Malformed
-        | OpenError::Impersonation
-        | OpenError::Signature
-        | OpenError::Replay
-        | OpenError::TooManySenders => SignalingEvent::Ignored { from, why },
-    }
 }
 
 /// Whether a member's id is made from its key: what a server says is not taken on trust.

@@ -2,7 +2,7 @@ use parlor_identity::ProfileSecret;
 use parlor_protocol::InstanceId;
 
 use super::*;
-use crate::{MemoryDriver, MemoryHub};
+use crate::{MemoryDriver, MemoryHub, OpenError};
 
 fn room() -> RoomName {
     "studio".parse().unwrap()
@@ -22,7 +22,7 @@ async fn heard(key: [u8; 16], json: &str) -> SignalingEvent {
     let _signaling = Signaling::spawn(drivers, room(), LinkKey([9; 16]), credentials(1), sender);
     assert!(matches!(events.recv().await, Some(SignalingEvent::Up(_))));
     let mut other = MemoryDriver::new(&hub);
-    other.join(&room(), &credentials(2)).await.unwrap();
+    other.join(&room(), &credentials(2), &mut || None).await.unwrap();
     assert!(matches!(events.recv().await, Some(SignalingEvent::PeerJoined(_))));
     let wire = Sealer::new(&LinkKey(key), &room(), credentials(2)).seal_json(None, json.as_bytes()).unwrap();
     other.send(None, wire).await.unwrap();

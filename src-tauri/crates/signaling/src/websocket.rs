@@ -20,7 +20,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sle
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::{
-    Credentials, DownReason, Driver, DriverError, DriverEvent,
+    Credentials, DownReason, Driver, DriverError, DriverEvent, Greeting,
     connect::{Socket, connect, end_silently, local_address},
 };
 
@@ -78,8 +78,13 @@ impl WebsocketDriver {
 
 #[async_trait]
 impl Driver for WebsocketDriver {
-    async fn join(&mut self, room: &RoomName, credentials: &Credentials) -> Result<Welcome, DriverError> {
-        let entered = timeout(self.timings.connect, enter(&self.url, room, credentials)).await;
+    async fn join(
+        &mut self,
+        room: &RoomName,
+        credentials: &Credentials,
+        greeting: Greeting<'_>,
+    ) -> Result<Welcome, DriverError> {
+        let entered = timeout(self.timings.connect, enter(&self.url, room, credentials, greeting)).await;
         let (socket, welcome) = entered.map_err(|_| DownReason::TimedOut)??;
         self.connection = Some(Connection::new(socket, self.timings));
         Ok(welcome)
@@ -132,8 +137,13 @@ impl Driver for WebsocketDriver {
     }
 }
 
-/// Connects, answers the challenge, and waits to be let in.
-async fn enter(url: &str, room: &RoomName, credentials: &Credentials) -> Result<(Socket, Welcome), DriverError> {
+/// Connects, answers the challenge, greets, and waits to be let in.
+async fn enter(
+    url: &str,
+    room: &RoomName,
+    credentials: &Credentials,
+    greeting: Greeting<'_>,
+) -> Result<(Socket, Welcome), DriverError> {
     let mut socket = connect(url).await?;
     let ToClient::Challenge { v, nonce } = answer(&mut socket).await? else {
         return Err(DownReason::NotAServer.into());
@@ -150,7 +160,12 @@ async fn enter(url: &str, room: &RoomName, credentials: &Credentials) -> Result<
         instance: credentials.instance,
         signature: credentials.identity.sign_join(&nonce, room, credentials.instance),
     };
-    socket.send(message(&join)).await.map_err(|error| lost(&error))?;
+    // The server takes one message after the other: whoever is refused has greeted nobody.
+    let relay = greeting().map(|data| ToServer::Relay { to: None, data: STANDARD.encode(data) });
+    for said in std::iter::once(join).chain(relay) {
+        socket.feed(message(&said)).await.map_err(|error| lost(&error))?;
+    }
+    socket.flush().await.map_err(|error| lost(&error))?;
     let ToClient::Welcome(welcome) = answer(&mut socket).await? else {
         return Err(DownReason::NotAServer.into());
     };

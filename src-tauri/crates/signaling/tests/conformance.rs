@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{World, address, credentials, member, peer, soon};
+use common::{World, address, credentials, member, peer, room, soon};
 use parlor_protocol::{
     RoomName,
     signal::{ErrorCode, LeaveReason, Limits},
@@ -36,6 +36,8 @@ macro_rules! conformance {
 
 conformance! {
     entering_shows_who_is_there_and_is_told_to_them,
+    a_greeting_reaches_all_others_right_behind_the_news,
+    whoever_is_refused_greets_nobody,
     bytes_to_one_reach_that_one_alone,
     bytes_to_all_reach_all_others,
     order_is_kept,
@@ -66,6 +68,35 @@ async fn entering_shows_who_is_there_and_is_told_to_them(world: impl AsyncFn(Lim
     let ben = world.inside(2, 1).await;
     assert_eq!(ben.roster, [member(1, 1)]);
     assert_eq!(ann.next().await, DriverEvent::PeerJoined(member(2, 1)));
+}
+
+async fn a_greeting_reaches_all_others_right_behind_the_news(world: impl AsyncFn(Limits, Duration) -> World) {
+    let world = usual(world).await;
+    let mut ann = world.inside(1, 1).await;
+    let (mut ben, _cut) = world.driver(peer(2)).await;
+    let mut greetings = 0;
+    let mut greeting = || {
+        greetings += 1;
+        Some(b"it is me"[..].into())
+    };
+    soon(ben.join(&room(), &credentials(2, 1), &mut greeting)).await.unwrap();
+    assert_eq!(greetings, 1);
+    soon(ben.send(Some(address(1, 1)), b"and this"[..].into())).await.unwrap();
+    let relay =
+        |broadcast, data: &'static [u8]| DriverEvent::Relay { from: address(2, 1), broadcast, data: data.into() };
+    assert_eq!(ann.next().await, DriverEvent::PeerJoined(member(2, 1)));
+    assert_eq!(ann.next().await, relay(true, b"it is me"));
+    assert_eq!(ann.next().await, relay(false, b"and this"));
+}
+
+async fn whoever_is_refused_greets_nobody(world: impl AsyncFn(Limits, Duration) -> World) {
+    let world = world(Limits { room_peers: 1, ..Limits::default() }, HOLD).await;
+    let mut ann = world.inside(1, 1).await;
+    let (mut ben, _cut) = world.driver(peer(2)).await;
+    let refused = soon(ben.join(&room(), &credentials(2, 1), &mut || Some(b"it is me"[..].into()))).await;
+    assert!(matches!(refused, Err(DriverError::Denied { code: ErrorCode::RoomFull, .. })), "{refused:?}");
+    ann.say(Some(address(9, 1)), b"a word to nobody").await;
+    assert!(matches!(ann.next().await, DriverEvent::Refused { code: ErrorCode::NoSuchPeer, .. }));
 }
 
 async fn bytes_to_one_reach_that_one_alone(world: impl AsyncFn(Limits, Duration) -> World) {
@@ -222,7 +253,7 @@ async fn rooms_do_not_mix(world: impl AsyncFn(Limits, Duration) -> World) {
     let mut ann = world.inside(1, 1).await;
     let kitchen: RoomName = "kitchen".parse().unwrap();
     let (mut elsewhere, _cut) = world.driver(peer(2)).await;
-    let welcome = soon(elsewhere.join(&kitchen, &credentials(2, 1))).await.unwrap();
+    let welcome = soon(elsewhere.join(&kitchen, &credentials(2, 1), &mut || None)).await.unwrap();
     assert_eq!(welcome.roster, []);
     soon(elsewhere.send(Some(address(1, 1)), b"hello"[..].into())).await.unwrap();
     let refused = soon(elsewhere.next()).await.unwrap();

@@ -21,8 +21,8 @@ use parlor_protocol::{
 };
 use parlor_server::{Config, serve};
 use parlor_signaling::{
-    Credentials, DownReason, Driver, DriverError, DriverEvent, MemoryDriver, MemoryHub, Signaling, SignalingEvent,
-    WebsocketDriver,
+    Credentials, DownReason, Driver, DriverError, DriverEvent, Greeting, MemoryDriver, MemoryHub, Signaling,
+    SignalingEvent, WebsocketDriver,
 };
 use tokio::{sync::mpsc, time::Instant};
 
@@ -47,12 +47,17 @@ struct Bound {
 
 #[async_trait::async_trait]
 impl Driver for Bound {
-    async fn join(&mut self, room: &RoomName, credentials: &Credentials) -> Result<Welcome, DriverError> {
+    async fn join(
+        &mut self,
+        room: &RoomName,
+        credentials: &Credentials,
+        greeting: Greeting<'_>,
+    ) -> Result<Welcome, DriverError> {
         self.machine.attempts.fetch_add(1, Ordering::SeqCst);
         if *self.machine.hangs.lock().unwrap() {
             std::future::pending::<()>().await;
         }
-        self.inner.join(room, credentials).await
+        self.inner.join(room, credentials, greeting).await
     }
 
     async fn send(&mut self, to: Option<Address>, data: bytes::Bytes) -> Result<(), DriverError> {
@@ -219,6 +224,6 @@ async fn a_connection_tells_its_own_address() {
     let server = serve(Config { listen, ..Config::default() }).await.unwrap();
     let mut driver = WebsocketDriver::new(format!("ws://{}/v1/ws", server.address()));
     assert_eq!(driver.local_address(), None);
-    soon(driver.join(&room(), &credentials(1, 1))).await.unwrap();
+    soon(driver.join(&room(), &credentials(1, 1), &mut || None)).await.unwrap();
     assert_eq!(driver.local_address(), Some(IpAddr::from([127, 0, 0, 1])));
 }

@@ -38,7 +38,7 @@ fn quick() -> WebsocketTimings {
 }
 
 async fn join(driver: &mut WebsocketDriver) -> Result<(), DriverError> {
-    soon(driver.join(&room(), &credentials(1, 1))).await.map(|_| ())
+    soon(driver.join(&room(), &credentials(1, 1), &mut || None)).await.map(|_| ())
 }
 
 async fn fails(url: &str) -> DriverError {
@@ -120,7 +120,7 @@ async fn a_refusal_comes_with_its_code() {
     let url = format!("ws://{}/v1/ws", server.address());
     let _inside = inside(&url, quick()).await;
     let mut second = WebsocketDriver::new(&url);
-    let refused = soon(second.join(&room(), &credentials(2, 1))).await.unwrap_err();
+    let refused = soon(second.join(&room(), &credentials(2, 1), &mut || None)).await.unwrap_err();
     assert!(matches!(refused, DriverError::Denied { code: ErrorCode::RoomFull, .. }), "{refused:?}");
 }
 

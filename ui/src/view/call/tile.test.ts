@@ -148,3 +148,20 @@ describe('a tile whose video is frozen', () => {
     expect(document.querySelector('[data-testid="tile"]')?.textContent).toMatch(/Attempting to reconnect/);
   });
 });
+
+describe('the tile of somebody who speaks', () => {
+  const height = () => view.find('.bars')?.style.getPropertyValue('--loudness');
+
+  it('has bars that follow the voice in steps', () => {
+    view.tell('connected');
+    expect(view.find('.bars')).toBeNull();
+    view.hear('anna', 0.5);
+    expect(height()).toBe('0.5');
+    view.hear('anna', 0.51);
+    expect(height()).toBe('0.5');
+    view.hear('anna', 0.9);
+    expect(Number(height())).toBeCloseTo(0.83);
+    view.hear('anna', 0.9, false);
+    expect(view.find('.bars')).toBeNull();
+  });
+});

@@ -21,5 +21,6 @@ export const troubleIcons: Record<DeviceTrouble, IconName> = {
   denied: 'lock',
   failed: 'plug',
   missing: 'search-off',
+  silent: 'mic-off',
   unplugged: 'unplug',
 };

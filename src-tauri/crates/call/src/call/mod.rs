@@ -66,6 +66,8 @@ pub struct Call {
     start: Instant,
     local: LocalPeer,
     signaling: Signaling,
+    /// What was said to everybody on the way into the room.
+    greeted: Option<Hello>,
     roster: Roster,
     past: Past,
     peers: BTreeMap<PeerId, Peer>,
@@ -122,6 +124,7 @@ impl Call {
             start: config.start,
             local: LocalPeer::New,
             signaling: Signaling::Connecting { failed: false },
+            greeted: None,
             roster: Roster::default(),
             past: Past::default(),
             peers: BTreeMap::new(),
@@ -198,6 +201,12 @@ impl Call {
         RoomView { signaling, tiles: self.tiles(), met: self.next_tile > FIRST_TILE, chat: self.chat.view() }
     }
 
+    /// Who we are, for everybody. Said to them on entering the room, it need not wait for the server's word:
+    /// [`crate::SignalingInput::Greeted`].
+    pub fn hello(&self) -> Hello {
+        Hello { name: self.name.clone(), hue: self.hue, capabilities: Vec::new(), media: self.media }
+    }
+
     /// Whether somebody is lost, or not reached yet, whom the server may help to find.
     pub fn needs_server(&self) -> bool {
         self.peers.values().any(Peer::is_sought)
@@ -240,6 +249,12 @@ impl Call {
     /// The session to a peer, for media and diagnostics; `None` while there is none.
     pub fn session(&self, peer: PeerId) -> Option<SessionKey> {
         self.peers.get(&peer).and_then(|peer| peer.session.as_ref()).map(Session::key)
+    }
+
+    /// How large a peer was last told that its pictures are shown.
+    #[cfg(test)]
+    pub(crate) fn shown(&self, peer: PeerId) -> Option<parlor_protocol::media::View> {
+        self.peers.get(&peer).and_then(|peer| peer.view)
     }
 
     /// What happened so far to those who have a tile.
@@ -338,12 +353,15 @@ impl Call {
 
     /// Tells a member who we are, or everybody.
     fn say_hello_to(&mut self, to: Option<Address>, now: Instant) {
-        let hello = Hello { name: self.name.clone(), hue: self.hue, capabilities: Vec::new(), media: self.media };
-        self.outputs.push_back(Output::Signal { to, body: PeerBody::Hello(hello) });
+        self.outputs.push_back(Output::Signal { to, body: PeerBody::Hello(self.hello()) });
         match to {
             Some(address) => self.roster.told(address, true, now),
-            None => self.roster.addresses().into_iter().for_each(|address| self.roster.told(address, false, now)),
+            None => self.all_were_told(now),
         }
+    }
+
+    fn all_were_told(&mut self, now: Instant) {
+        self.roster.addresses().into_iter().for_each(|address| self.roster.told(address, false, now));
     }
 
     fn say_hello(&mut self, to: Address, now: Instant) {

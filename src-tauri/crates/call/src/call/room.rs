@@ -25,6 +25,7 @@ const MAX_LEAP: u32 = 1_000_000;
 impl Call {
     pub(super) fn handle_signaling(&mut self, input: SignalingInput, now: Instant) {
         match input {
+            SignalingInput::Greeted(hello) => self.greeted = Some(hello),
             SignalingInput::Up { peer, roster } => self.handle_up(peer, roster, now),
             SignalingInput::Down { retry_in } => self.handle_down(retry_in, now),
             SignalingInput::PeerJoined(member) => self.handle_here(member.address, now),
@@ -65,7 +66,12 @@ impl Call {
         for address in here {
             self.enter(address, first, now);
         }
-        self.say_hello_to(None, now);
+        // Who was there when we entered was there when we greeted.
+        if self.greeted.take() == Some(self.hello()) {
+            self.all_were_told(now);
+        } else {
+            self.say_hello_to(None, now);
+        }
         for id in self.ids() {
             if let Some(session) = self.peers.get_mut(&id).and_then(|peer| peer.session.as_mut()) {
                 session.handle_signaling(true, now);
@@ -112,8 +118,15 @@ impl Call {
     /// Somebody entered, or is back.
     fn handle_here(&mut self, address: Address, now: Instant) {
         self.enter(address, false, now);
-        if self.roster.contains(address) {
-            self.say_hello(address, now);
+        if !self.roster.contains(address) {
+            return;
+        }
+        self.say_hello(address, now);
+        // What was said to them on the way to a first connection may be lost with their way to the server.
+        let peer = self.peers.get_mut(&address.peer).filter(|peer| peer.address == address);
+        if let Some(session) = peer.and_then(|peer| peer.session.as_mut()) {
+            session.say_all_again(now);
+            self.drain(address.peer, now);
         }
     }
 

@@ -198,7 +198,7 @@ impl Call {
                 }
                 session::Output::View(view) => {
                     if peer.connected {
-                        self.event(CallEvent::PeerView { peer: id, view });
+                        self.event(CallEvent::PeerView { peer: id, session: key, view });
                     }
                 }
             }

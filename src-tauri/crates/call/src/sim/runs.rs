@@ -79,7 +79,7 @@ fn two_people_who_come_and_go_and_negotiate_at_once_always_find_together() {
 #[test]
 fn two_people_on_bad_networks_always_find_together() {
     let tally = for_each_seed(RUNS.two_trouble, |seed| everybody_finds_together(World::new(seed, 2), TROUBLE, 14));
-    tally.has(&["chat", "disconnected", "failed", "ice failed", "restart"]);
+    tally.has(&["chat", "disconnected", "failed", "ice failed", "restart", "view"]);
 }
 
 #[test]
@@ -240,6 +240,7 @@ fn everybody_finds_together(mut world: World, mix: Mix, actions: usize) -> (Worl
     // What was written while somebody was away comes as soon as they are back, not when chats are compared now and then.
     until(&mut world, SETTLED, different_chats);
     until(&mut world, SETTLED, different_words);
+    until(&mut world, SETTLED, different_views);
     // What was wanted until just now may still be negotiated.
     let timings_out = timings.answer_timeout + timings.op_timeout * 2;
     let end = world.now + timings_out + IDLE;
@@ -294,6 +295,20 @@ fn unconnected(world: &World) -> Option<String> {
             || call.tiles().iter().any(|tile| tile.row != SessionState::Connected)
         {
             return Some(format!("{node} is not in the room, or shows what is not there"));
+        }
+    }
+    None
+}
+
+/// Whether somebody believes that its picture is shown in another size than it is.
+fn different_views(world: &World) -> Option<String> {
+    for (node, other) in (0..world.nodes.len()).flat_map(|node| (0..world.nodes.len()).map(move |other| (node, other)))
+    {
+        let [Some(shows), Some(sends)] = [node, other].map(|one| world.nodes[one].call.as_ref()) else { continue };
+        let Some(shown) = shows.shown(world.peer(other)) else { continue };
+        let told = sends.session(world.peer(node)).and_then(|session| world.checks.view(other, session));
+        if told != Some(shown) {
+            return Some(format!("{node} shows {other} as {shown:?}, which was told {told:?}"));
         }
     }
     None

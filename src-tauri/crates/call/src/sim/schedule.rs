@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use parlor_protocol::media::{MediaState, TrackRole};
+use parlor_protocol::media::{Extent, MediaState, TrackRole, View};
 use rand::RngExt;
 
 use super::world::World;
@@ -59,6 +59,8 @@ pub(super) enum Action {
         millis: u64,
     },
     SetMedia(usize),
+    /// One sees another's picture in another size, or no more.
+    SetView(usize, usize),
     /// The server loses messages, gives them out twice, late and out of order.
     Sloppy {
         millis: u64,
@@ -182,6 +184,7 @@ fn talk(node: usize, other: usize, millis: u64, kind: u32) -> Action {
     match kind {
         0 => Action::SetMedia(node),
         1 => Action::Stall(node, other, millis.is_multiple_of(2)),
+        2 => Action::SetView(node, other),
         _ => Action::Say(node),
     }
 }
@@ -253,6 +256,7 @@ fn finish(world: &mut World, action: Action) {
         | Action::Retry(..)
         | Action::Say(_)
         | Action::SetMedia(_)
+        | Action::SetView(..)
         | Action::Stall(..) => {}
     }
 }
@@ -321,6 +325,12 @@ fn begin(world: &mut World, action: Action, at: Duration, ends: &mut Vec<(Durati
         Action::SetMedia(node) => {
             let camera = world.rng.random();
             world.command(node, Command::SetMedia(MediaState { camera, microphone: true, ..MediaState::default() }));
+        }
+        Action::SetView(node, other) => {
+            let peer = world.peer(other);
+            let sizes = [None, Some(Extent { width: 160, height: 90 }), Some(Extent { width: 1280, height: 720 })];
+            let camera = sizes[world.rng.random_range(0..sizes.len())];
+            world.command(node, Command::SetView { peer, view: View { camera, screen: None } });
         }
         Action::Sloppy { millis } => {
             set_sloppy(world, true);

@@ -7,7 +7,7 @@ use std::{
 
 use parlor_protocol::{
     PeerId,
-    peer::PeerBody,
+    peer::{Hello, PeerBody},
     signal::{Address, LeaveReason, Member},
 };
 
@@ -147,13 +147,15 @@ pub(super) struct Wire {
     pub(super) up: bool,
     pub(super) tries: u32,
     pub(super) waiting: VecDeque<ToServer>,
+    /// What was said to everybody on entering.
+    pub(super) greeting: Option<Hello>,
     pub(super) last_in: Instant,
     pub(super) last_out: Instant,
 }
 
 impl Wire {
     pub(super) fn new(now: Instant) -> Self {
-        Self { number: 0, up: false, tries: 0, waiting: VecDeque::new(), last_in: now, last_out: now }
+        Self { number: 0, up: false, tries: 0, waiting: VecDeque::new(), greeting: None, last_in: now, last_out: now }
     }
 
     /// Keeps a message until the connection is back.

@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use parlor_protocol::{
     InstanceId, PeerId, SessionState,
-    negotiation::{Negotiation, NegotiationBody},
+    negotiation::{DescriptionKind, Negotiation, NegotiationBody},
     peer::PeerBody,
     signal::{Address, LeaveReason, Member},
 };
 
 use super::bench::{Bench, offer};
-use crate::{CallEvent, EngineEvent, LocalPeer, Output, SignalingInput};
+use crate::{CallEvent, Command, EngineEvent, LocalPeer, Output, SignalingInput};
 
 use SessionState::{Closed, Connected, Disconnected, Failed, New};
 
@@ -38,6 +38,49 @@ fn who_comes_says_hello_to_all_and_who_is_there_answers() {
     bench.take();
     bench.joined();
     assert_eq!(hellos(&bench), [Some(bench.other)]);
+}
+
+#[test]
+fn who_greeted_on_the_way_in_says_nothing_twice() {
+    let mut bench = Bench::lesser();
+    let greeting = bench.call.hello();
+    bench.signaling(SignalingInput::Greeted(greeting));
+    bench.up(true);
+    bench.hello_to_all();
+    assert!(hellos(&bench).is_empty(), "and whoever was there was told");
+    assert!(bench.session().is_some());
+    // It was of that entry alone.
+    bench.down();
+    bench.up(true);
+    assert_eq!(hellos(&bench), [None]);
+}
+
+#[test]
+fn who_is_somebody_else_by_the_time_they_are_in_says_so() {
+    let mut bench = Bench::lesser();
+    let greeting = bench.call.hello();
+    bench.command(Command::SetName("Another".to_owned()));
+    bench.signaling(SignalingInput::Greeted(greeting));
+    bench.up(true);
+    assert_eq!(hellos(&bench), [None]);
+}
+
+#[test]
+fn who_is_back_before_there_is_a_connection_is_told_the_offer_once_more() {
+    let mut bench = Bench::lesser().met();
+    let op = bench.offer_op().unwrap();
+    bench.engine(EngineEvent::Description { op, description: offer("mine") });
+    let said = bench.said_description(DescriptionKind::Offer);
+    bench.seconds(1.5);
+    bench.take();
+    bench.signaling(SignalingInput::PeerBack(bench.other));
+    assert_eq!((hellos(&bench), bench.said_description(DescriptionKind::Offer)), (vec![Some(bench.other)], said));
+    // Whoever is connected has it.
+    let mut bench = Bench::lesser().connected();
+    bench.seconds(1.5);
+    bench.take();
+    bench.signaling(SignalingInput::PeerBack(bench.other));
+    assert_eq!(bench.said_description(DescriptionKind::Offer), None);
 }
 
 #[test]

@@ -101,7 +101,8 @@ fn how_large_a_peer_shows_our_pictures_is_passed_on() {
     ] {
         bench.take();
         bench.channel("ctrl", said.as_bytes().to_vec());
-        assert_eq!(bench.events(), [&CallEvent::PeerView { peer, view: View { camera, screen: None } }]);
+        let (session, view) = (bench.session().unwrap(), View { camera, screen: None });
+        assert_eq!(bench.events(), [&CallEvent::PeerView { peer, session, view }]);
     }
     bench.take();
     for nonsense in [r#"{"type":"view","camera":{"width":-1,"height":1}}"#, r#"{"type":"view","camera":7}"#] {

@@ -17,6 +17,7 @@ use parlor_protocol::{
     LinkKey, RoomLink, RoomName,
     device::{CameraSpec, DeviceKind, MicrophoneSpec, SpeakerSpec},
     headless::{EventLine, HeadlessCommand, HeadlessEvent},
+    media::Extent,
     session::Remedy,
     ui::{Settings, UiCommand},
 };
@@ -42,7 +43,7 @@ enum Task {
         room: Option<RoomName>,
     },
     /// Joins a room.
-    Join(Join),
+    Join(Box<Join>),
 }
 
 #[derive(clap::Args)]
@@ -79,6 +80,10 @@ struct Join {
     /// Which pictures to decode.
     #[arg(long, value_enum, default_value = "none")]
     decode: DecodeArgument,
+    /// How large to say that the others' pictures are shown, so that they send no more than that needs; nothing is said where
+    /// it is not given.
+    #[arg(long, value_parser = extent, value_name = "WIDTHxHEIGHT")]
+    show: Option<Extent>,
     /// A STUN or TURN server beside those of the room; may be given more than once.
     #[arg(long = "ice-server", value_name = "URL[,USER,PASSWORD]")]
     ice_servers: Vec<String>,
@@ -120,7 +125,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::try_parse() {
         Ok(arguments) => match arguments.task {
             Task::Link { server, room } => link(&server, room),
-            Task::Join(join) => run(join),
+            Task::Join(join) => run(*join),
         },
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             write_line(&error.to_string());
@@ -253,6 +258,7 @@ async fn call(
             DecodeArgument::All => Decode::All,
             DecodeArgument::None => Decode::None,
         },
+        show: join.show,
         lobby: false,
         log: None,
         timings: Timings::default(),
@@ -343,6 +349,12 @@ fn overrides(kind: DeviceKind, spec: &str) -> Result<DeviceOverrides, String> {
         DeviceKind::Speaker => devices.speaker = Some(spec.parse().map_err(text)?),
     }
     Ok(devices)
+}
+
+fn extent(text: &str) -> Result<Extent, String> {
+    let sides = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+    let (width, height) = sides.ok_or("not a size like 640x360")?;
+    Ok(Extent { width, height })
 }
 
 fn text(error: parlor_protocol::device::SpecError) -> String {

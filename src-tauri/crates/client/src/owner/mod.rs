@@ -14,9 +14,9 @@ use std::{
 use parlor_protocol::{
     PeerId,
     headless::{EventLine, HeadlessEvent},
-    media::MediaState,
+    media::{Extent, MediaState},
     session::Remedy,
-    ui::{Notice, Problem, Settings, Tone, UiCommand, UiEvent},
+    ui::{DeviceProblem, Notice, Problem, Settings, Tone, UiCommand, UiEvent},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -107,6 +107,8 @@ struct Owner {
     bind: Option<std::net::IpAddr>,
     network: Option<crate::Network>,
     decode: Decode,
+    /// How large the others' pictures are said to be shown where no window says.
+    show: Option<Extent>,
     /// There is a window to show things, whoever decodes for it.
     window: bool,
     lobby: bool,
@@ -148,6 +150,7 @@ impl Owner {
             bind: options.bind,
             network: options.network,
             decode: options.decode,
+            show: options.show,
             window: options.decode == Decode::Window,
             lobby: options.lobby,
             timings: options.timings,
@@ -209,16 +212,20 @@ impl Owner {
     }
 
     fn device(&mut self, event: DeviceEvent) {
-        if let Some((code, problem)) = self.devices.handle(event) {
-            self.error(&code, format!("{}. {}", problem.title, problem.text));
-            // The lobby shows what is wrong beside the device; in a call nobody looks there.
-            if self.room.is_some() {
-                self.notice(&code, Tone::Warn, &format!("{}.", problem.title));
-            }
-        }
+        let news = self.devices.handle(event);
+        self.device_problem(news);
         // There may be another camera, with other renditions.
         self.paths();
         self.dirty = true;
+    }
+
+    fn device_problem(&self, news: Option<(String, DeviceProblem)>) {
+        let Some((code, problem)) = news else { return };
+        self.error(&code, format!("{}. {}", problem.title, problem.text));
+        // The lobby shows what is wrong beside the device; in a call nobody looks there.
+        if self.room.is_some() {
+            self.notice(&code, Tone::Warn, &format!("{}.", problem.title));
+        }
     }
 
     async fn close(&mut self) {

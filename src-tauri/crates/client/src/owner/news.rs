@@ -50,9 +50,9 @@ impl Owner {
             }
             CallEvent::PeerConnect { peer, name } => HeadlessEvent::PeerConnect { peer, name },
             CallEvent::PeerDisconnect { peer, reason } => HeadlessEvent::PeerDisconnect { peer, reason },
-            CallEvent::PeerView { peer, view } => {
+            CallEvent::PeerView { session, view, .. } => {
                 if let Some(room) = &mut self.room {
-                    room.viewed(peer, view);
+                    room.viewed(session, view);
                 }
                 return self.paths();
             }

@@ -60,7 +60,8 @@ impl Owner {
             }
             UiCommand::SetIceServers { servers } => self.set_ice_servers(&servers).await,
             UiCommand::SetMicrophone { on } => {
-                self.devices.set_microphone(on);
+                let news = self.devices.set_microphone(on);
+                self.device_problem(news);
                 self.settings.microphone_on = on;
                 self.set_media(MediaState { microphone: on, ..self.media }).await;
             }
@@ -194,7 +195,7 @@ impl Owner {
         self.sight.keep(|tile| tiles.iter().any(|(known, _)| *known == tile));
         let mut news = Vec::new();
         for (tile, picture) in tiles {
-            if let Some(view) = self.sight.view(tile, picture, now) {
+            if let Some(view) = self.sight.view(tile, picture, now).or(self.show.map(Some)) {
                 news.extend(room.show(tile, view));
             }
         }

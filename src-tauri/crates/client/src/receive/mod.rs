@@ -11,7 +11,7 @@ use std::{
 use parlor_engine::Media;
 use parlor_media::{
     audio::{PeerAudio, Speaker},
-    video::{Assembled, Assembler},
+    video::{Assembled, Assembler, Playout},
 };
 use parlor_protocol::media::{RtpReceived, TrackRole};
 use tokio::{
@@ -68,6 +68,7 @@ pub(crate) fn spawn(setup: Receiving, media: mpsc::Receiver<Media>) -> (JoinHand
     let receiver = Receiver {
         screen: Screen::new(&setup, &shared),
         assembler: Assembler::new(),
+        playout: Playout::new(),
         ears: None,
         heard: false,
         flows: WATCHED.map(|role| Flow { role, last: None, stalled: false }),
@@ -81,6 +82,7 @@ struct Receiver {
     setup: Receiving,
     shared: Arc<Shared>,
     assembler: Assembler,
+    playout: Playout,
     screen: Screen,
     ears: Option<Arc<PeerAudio>>,
     heard: bool,
@@ -100,7 +102,7 @@ impl Receiver {
         tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         self.listen();
         loop {
-            let wake = self.assembler.poll_timeout();
+            let wake = self.assembler.poll_timeout().into_iter().chain(self.playout.poll_timeout()).min();
             tokio::select! {
                 packet = media.recv() => match packet {
                     Some((_, role, packet, at)) => self.packet(role, packet, at),
@@ -157,14 +159,16 @@ impl Receiver {
 
     fn pictures(&mut self, now: Instant) {
         self.assembler.set_rtt(self.shared.rtt());
+        self.assembler.set_delay(self.playout.delay());
         while let Some(assembled) = self.assembler.poll(now) {
             match assembled {
-                Assembled::Frame(frame) => {
-                    if !self.screen.show(frame.data, frame.key, frame.timestamp, frame.size) {
-                        self.note(Note::KeyFrameNeeded);
-                    }
-                }
+                Assembled::Frame(frame) => self.playout.push(frame, now),
                 Assembled::KeyFrameNeeded => self.note(Note::KeyFrameNeeded),
+            }
+        }
+        while let Some(frame) = self.playout.poll(now) {
+            if !self.screen.show(frame.data, frame.key, frame.timestamp, frame.size) {
+                self.note(Note::KeyFrameNeeded);
             }
         }
     }

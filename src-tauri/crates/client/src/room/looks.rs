@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use parlor_call::{Command, Input};
+use parlor_call::{Command, Input, SessionKey};
 use parlor_protocol::{
-    PeerId,
     device::VideoFormat,
     media::{Extent, TrackRole, View},
 };
@@ -34,10 +33,17 @@ impl Room {
         self.call.tiles().iter().any(|known| known.tile == tile && known.picture)
     }
 
-    /// A peer says how large it shows our pictures.
-    pub(crate) fn viewed(&mut self, peer: PeerId, view: View) {
-        for (id, _) in self.sessions.iter().filter(|(_, live)| live.peer == peer) {
-            self.chooser.set_shown(*id, view.camera);
+    /// A peer says in a session how large it shows our pictures. One that is over is no taker any more.
+    pub(crate) fn viewed(&mut self, SessionKey(id): SessionKey, view: View) {
+        if self.sessions.contains_key(&id) {
+            self.chooser.set_shown(id, view.camera);
+        }
+    }
+
+    /// A session's path carries nothing at present, or something again.
+    pub(super) fn set_lost(&mut self, id: u64, lost: bool) {
+        if self.chooser.set_lost(id, lost) {
+            self.news.push(RoomEvent::Paths);
         }
     }
 

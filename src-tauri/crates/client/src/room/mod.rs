@@ -185,6 +185,7 @@ impl Room {
             now,
         );
         call.handle(Input::Command(Command::Know(setup.known)), now);
+        signaling.greet(call.hello());
         Self {
             link: setup.link,
             since: now,
@@ -247,6 +248,9 @@ impl Room {
     /// Has the core do something.
     pub(crate) fn command(&mut self, command: Command) -> Vec<RoomEvent> {
         self.input(Input::Command(command));
+        if let Some(signaling) = &self.signaling {
+            signaling.greet(self.call.hello());
+        }
         std::mem::take(&mut self.news)
     }
 

@@ -34,8 +34,13 @@ impl Room {
             SessionEvent::ChannelMessage { label, data } => EngineEvent::ChannelMessage { label, data },
             SessionEvent::ChannelOpen { label } => EngineEvent::ChannelOpen { label },
             SessionEvent::Connection(state) => {
-                if state == SessionState::Connected {
-                    self.connected(id);
+                match state {
+                    SessionState::Connected => {
+                        self.connected(id);
+                        self.set_lost(id, false);
+                    }
+                    SessionState::Disconnected => self.set_lost(id, true),
+                    SessionState::New | SessionState::Connecting | SessionState::Failed | SessionState::Closed => {}
                 }
                 EngineEvent::Connection(state)
             }
@@ -45,7 +50,10 @@ impl Room {
             SessionEvent::OpFailed { op, error } => EngineEvent::OpFailed { op, error },
             SessionEvent::Roamed { op, reached } => EngineEvent::Roamed { op, reached },
             SessionEvent::SendRefused { label } => EngineEvent::SendRefused { label },
-            SessionEvent::Silent(silent) => EngineEvent::Silent(silent),
+            SessionEvent::Silent(silent) => {
+                self.set_lost(id, silent);
+                EngineEvent::Silent(silent)
+            }
             SessionEvent::TrackStarted { role } => EngineEvent::TrackStarted { role },
         };
         self.input(Input::Engine { session: SessionKey(id), event });

@@ -21,6 +21,7 @@ impl Room {
                 self.news.push(RoomEvent::Signaling(SignalingNews::Down { reason }));
                 SignalingInput::Down { retry_in }
             }
+            SignalingEvent::Greeted(hello) => SignalingInput::Greeted(hello),
             SignalingEvent::Ignored { from, why } => {
                 tracing::debug!(%why, "a message was ignored");
                 SignalingInput::Ignored { from }

@@ -99,7 +99,7 @@ async fn sound(session: RtpSender, mut source: watch::Receiver<Option<Arc<Microp
             // Sound that was missed is gone: what comes now matters more.
             let Some(packet) = packet else { continue };
             let timestamp = clock.map(packet.timestamp, SOUND_STEP);
-            let payload = RtpPayload { timestamp, marker: packet.marker, payload: packet.payload.clone() };
+            let payload = RtpPayload { timestamp, marker: packet.marker, payload: packet.payload };
             session.send_rtp(TrackRole::Microphone, payload);
         }
     }

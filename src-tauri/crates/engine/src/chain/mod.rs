@@ -5,6 +5,7 @@
 
 mod bind_rtx;
 mod estimator;
+mod feed;
 mod hold;
 mod nack;
 mod pacer;
@@ -14,6 +15,7 @@ mod tap;
 pub(crate) use self::{
     bind_rtx::BindRtx,
     estimator::Estimator,
+    feed::{Feed, Outgoing},
     hold::Hold,
     nack::Nack,
     pacer::Pacer,

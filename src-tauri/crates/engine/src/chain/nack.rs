@@ -1,5 +1,7 @@
 //! Asks for lost packets again (RFC 4585 §6.2.1).
 
+mod timing;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -14,24 +16,29 @@ use rtc::{
     shared::{TransportContext, error::Error},
 };
 
+use self::timing::Timing;
 use crate::chain::{Belt, Shared};
 
-/// When to ask first: a packet that was merely overtaken comes within this time.
-const PATIENCE: Duration = Duration::from_millis(15);
-/// Newer packets that make a missing one lost even earlier.
+/// Newer packets that make a missing one lost even earlier, while packets do not overtake each other.
 const OVERTAKEN: u64 = 3;
-/// When to ask again at the earliest, when the round trip is shorter than this.
-const AGAIN: Duration = Duration::from_millis(40);
 /// How often one packet is asked for.
-const TRIES: u8 = 5;
-/// Within which time a missing packet is of use, at least: then whoever waits for it asks for a key frame instead.
-const OF_USE: Duration = Duration::from_millis(180);
+const TRIES: u8 = 10;
+/// How many times over, the first time, the second and from then on: what was lost twice must not be lost again, and there
+/// is little of it.
+const COPIES: [u8; 3] = [1, 2, 3];
+/// Between those: losses come in rows.
+const APART: Duration = Duration::from_millis(8);
+/// Of more than this at a time none is asked for several times over: that is a path that is overrun.
+const FEW: usize = 16;
+/// Within which time a missing packet is of use, at least: some time after whoever waits for it has asked for a key frame,
+/// which may be lost as well.
+const OF_USE: Duration = Duration::from_millis(400);
 /// The same at most.
 const OF_USE_MOST: Duration = Duration::from_millis(1_000);
-/// What three rounds of asking take beside three round trips.
-const ASKING: Duration = Duration::from_millis(60);
-/// How often the missing packets are looked through.
-const TICK: Duration = Duration::from_millis(10);
+/// What rounds of asking take beside four round trips.
+const ASKING: Duration = Duration::from_millis(100);
+/// When to look again at the earliest; a finer timer costs more than it gains.
+const TICK: Duration = Duration::from_millis(1);
 /// A longer gap is a new start, not a loss.
 const LONGEST_GAP: u64 = 512;
 /// Missing packets of one track that are kept track of; more means that the path is gone, or that somebody plays with us.
@@ -54,12 +61,16 @@ pub(crate) struct Nack {
 struct Log {
     highest: Option<u64>,
     missing: BTreeMap<u64, Missing>,
+    timing: Timing,
 }
 
 struct Missing {
     since: Instant,
-    asked: Option<Instant>,
+    /// When it was asked for last, and the time before.
+    asked: [Option<Instant>; 2],
     tries: u8,
+    /// When the last wish is to be said once more, and how often.
+    copies: Option<(Instant, u8)>,
 }
 
 impl Log {
@@ -73,42 +84,88 @@ impl Log {
         let step = i64::from(sequence.wrapping_sub(highest as u16).cast_signed());
         let extended = highest.saturating_add_signed(step);
         if extended <= highest {
-            self.missing.remove(&extended);
+            if let Some(missing) = self.missing.remove(&extended) {
+                let asked = missing.asked[0].map(|asked| now.saturating_duration_since(asked));
+                self.timing.overtaken(now.saturating_duration_since(missing.since), asked);
+            }
             return;
         }
         if extended - highest > LONGEST_GAP || self.missing.len() > MOST_MISSING {
             self.missing.clear();
         } else {
             for lost in highest + 1..extended {
-                self.missing.insert(lost, Missing { since: now, asked: None, tries: 0 });
+                self.missing.insert(lost, Missing::new(now));
             }
         }
         self.highest = Some(extended);
     }
 
+    /// A packet came once more. One that is newer than all others says nothing of those before it.
+    fn repaired(&mut self, sequence: u16, now: Instant) {
+        let Some(highest) = self.highest else { return };
+        #[allow(clippy::cast_possible_truncation, reason = "the low 16 bits are the number on the wire")]
+        let step = i64::from(sequence.wrapping_sub(highest as u16).cast_signed());
+        let Some(missing) = self.missing.remove(&highest.saturating_add_signed(step)) else { return };
+        let since = |asked| now.saturating_duration_since(asked);
+        if let [Some(last), before] = missing.asked {
+            self.timing.answered(since(last), before.map(since));
+        }
+    }
+
     /// The packets to ask for now. One that would come too late to be of use is given up.
     fn due(&mut self, rtt: Duration, now: Instant) -> Vec<u16> {
-        let of_use = (rtt * 3 + ASKING).clamp(OF_USE, OF_USE_MOST);
+        let of_use = (rtt * 4 + ASKING).clamp(OF_USE, OF_USE_MOST);
         self.missing.retain(|_, missing| {
             // What was never asked for is worth a try on any path.
             let answer = if missing.tries == 0 { Duration::ZERO } else { rtt };
             missing.tries < TRIES && now.saturating_duration_since(missing.since) + answer < of_use
         });
-        let highest = self.highest.unwrap_or_default();
+        let (highest, timing) = (self.highest.unwrap_or_default(), &self.timing);
+        let few = self.missing.len() <= FEW;
         let mut due = Vec::new();
         for (&sequence, missing) in &mut self.missing {
-            let ask = match missing.asked {
-                None => now.duration_since(missing.since) >= PATIENCE || highest - sequence >= OVERTAKEN,
-                Some(asked) => now.duration_since(asked) >= AGAIN.max(rtt + TICK),
-            };
-            if ask {
-                missing.asked = Some(now);
-                missing.tries += 1;
+            if missing.at(highest - sequence, timing, rtt) <= now {
+                missing.ask(few, now);
                 #[allow(clippy::cast_possible_truncation, reason = "the low 16 bits are the number on the wire")]
                 due.push(sequence as u16);
             }
         }
         due
+    }
+
+    /// When the next packet is to be asked for.
+    fn next(&self, rtt: Duration) -> Option<Instant> {
+        let highest = self.highest.unwrap_or_default();
+        self.missing.iter().map(|(sequence, missing)| missing.at(highest - sequence, &self.timing, rtt)).min()
+    }
+}
+
+impl Missing {
+    fn new(now: Instant) -> Self {
+        Self { since: now, asked: [None; 2], tries: 0, copies: None }
+    }
+
+    /// When to ask for it, with so many newer packets there.
+    fn at(&self, newer: u64, timing: &Timing, rtt: Duration) -> Instant {
+        let again = match self.asked[0] {
+            None if newer >= OVERTAKEN && timing.is_in_order() => self.since,
+            None => self.since + timing.patience(),
+            Some(asked) => asked + timing.again(rtt),
+        };
+        self.copies.map_or(again, |(at, _)| again.min(at))
+    }
+
+    /// It is asked for now. `few`: it is one of few.
+    fn ask(&mut self, few: bool, now: Instant) {
+        let left = match self.copies {
+            Some((at, left)) if at <= now => left,
+            Some(_) | None => {
+                self.asked = [Some(now), self.asked[0]];
+                self.tries += 1;
+                if few { COPIES[usize::from(self.tries - 1).min(COPIES.len() - 1)] } else { 1 }
+            }
+        };
+        self.copies = (left > 1).then(|| (now + APART, left - 1));
     }
 }
 
@@ -126,16 +183,19 @@ impl Nack {
 
     fn came(&mut self, packet: &rtp::Packet, now: Instant) {
         let ssrc = packet.header.ssrc;
-        // RFC 4588 §4: a retransmission begins with the original sequence number.
-        let (ssrc, sequence) = match (self.repairs.get(&ssrc), packet.payload.get(..2)) {
-            (Some(&original), Some(&[high, low])) => (original, u16::from_be_bytes([high, low])),
-            (Some(_), _) => return,
-            (None, _) => (ssrc, packet.header.sequence_number),
+        let log = if let Some(original) = self.repairs.get(&ssrc) {
+            // RFC 4588 §4: a retransmission begins with the original sequence number.
+            let Some(&[high, low]) = packet.payload.get(..2) else { return };
+            let Some(log) = self.logs.get_mut(original) else { return };
+            log.repaired(u16::from_be_bytes([high, low]), now);
+            log
+        } else {
+            let Some(log) = self.logs.get_mut(&ssrc) else { return };
+            log.came(packet.header.sequence_number, now);
+            log
         };
-        let Some(log) = self.logs.get_mut(&ssrc) else { return };
-        log.came(sequence, now);
-        if self.next.is_none() && !log.missing.is_empty() {
-            self.next = Some(now + TICK);
+        if !log.missing.is_empty() || self.next.is_some() {
+            self.ask(now);
         }
     }
 
@@ -155,8 +215,7 @@ impl Nack {
                 message: AttributedPacket::new(Packet::Rtcp(vec![Box::new(nack)])),
             });
         }
-        let waiting = self.logs.values().any(|log| !log.missing.is_empty());
-        self.next = waiting.then(|| now + TICK);
+        self.next = self.logs.values().filter_map(|log| log.next(rtt)).min().map(|at| at.max(now + TICK));
     }
 }
 
@@ -222,62 +281,4 @@ impl Interceptor for Nack {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RTT: Duration = Duration::from_millis(20);
-
-    fn log(sequences: &[u16], now: Instant) -> Log {
-        let mut log = Log::default();
-        sequences.iter().for_each(|sequence| log.came(*sequence, now));
-        log
-    }
-
-    #[test]
-    fn a_packet_that_was_overtaken_is_not_asked_for() {
-        let now = Instant::now();
-        let mut log = log(&[1, 3, 2, 4], now);
-        assert!(log.due(RTT, now + PATIENCE).is_empty());
-    }
-
-    #[test]
-    fn a_missing_packet_is_asked_for_after_some_patience() {
-        let now = Instant::now();
-        let mut log = log(&[1, 3], now);
-        assert!(log.due(RTT, now).is_empty());
-        assert_eq!(log.due(RTT, now + PATIENCE), [2]);
-    }
-
-    #[test]
-    fn three_newer_packets_end_the_patience() {
-        let now = Instant::now();
-        let mut log = log(&[1, 3, 4, 5], now);
-        assert_eq!(log.due(RTT, now), [2]);
-    }
-
-    #[test]
-    fn a_packet_is_asked_for_while_it_can_come_in_time_and_five_times_at_most() {
-        for (rtt, asked) in [(0, 5), (20, 4), (100, 3), (200, 3), (400, 2), (1500, 1)] {
-            let now = Instant::now();
-            let mut log = log(&[1, 3], now);
-            let due = |ms: &u64| !log.due(Duration::from_millis(rtt), now + Duration::from_millis(*ms)).is_empty();
-            let times: Vec<u64> = (0..2000).filter(due).collect();
-            assert_eq!(times.len(), asked, "{times:?} at {rtt} ms");
-            assert!(log.missing.is_empty());
-        }
-    }
-
-    #[test]
-    fn numbers_that_begin_anew_leave_no_gap() {
-        let now = Instant::now();
-        let mut log = log(&[65_534, 1], now);
-        assert_eq!(log.due(RTT, now + PATIENCE), [65_535, 0]);
-    }
-
-    #[test]
-    fn a_leap_is_a_new_start() {
-        let now = Instant::now();
-        let mut log = log(&[1, 5_000], now);
-        assert!(log.due(RTT, now + PATIENCE).is_empty());
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use std::{
 use parlor_protocol::media::TrackRole;
 use webrtc::peer_connection::RTCIceGatheringState;
 
-use crate::{estimate::Cluster, inbox::Inbox};
+use crate::{chain::Outgoing, estimate::Cluster, inbox::Inbox};
 
 /// States of gathering (W3C WebRTC §5.6.3).
 const GATHERING: [&str; 3] = ["new", "gathering", "complete"];
@@ -59,6 +59,8 @@ pub(crate) struct Shared {
     loss: [AtomicU32; 4],
     /// State of gathering, an index into [`GATHERING`].
     gathering: AtomicU8,
+    /// What waits to enter the chain.
+    pub(crate) outgoing: Outgoing,
     /// What came last from the other side came through a relay of ours.
     pub(crate) relayed: AtomicBool,
     /// Packets sent again.
@@ -86,6 +88,7 @@ impl Shared {
             rtt_us: AtomicU32::new(0),
             loss: Default::default(),
             gathering: AtomicU8::new(0),
+            outgoing: Outgoing::default(),
             relayed: AtomicBool::new(false),
             retransmitted: AtomicU64::new(0),
             nacked: AtomicU64::new(0),

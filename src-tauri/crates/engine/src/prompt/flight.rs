@@ -20,7 +20,7 @@ const BYTES: usize = 1500;
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const HANDSHAKE: u8 = 22;
-const APPLICATION_DATA: u8 = 23;
+pub(super) const APPLICATION_DATA: u8 = 23;
 
 /// See the module.
 #[derive(Debug, Default)]

@@ -6,10 +6,17 @@
 //! the first DTLS flight sent, when the task happens to wake; and a candidate of the other side wakes nobody. Each of these
 //! would wait for the next connectivity check, up to 50 ms, and a call that is being made meets a dozen of them.
 //!
+//! And it saves round trips while a session is being made, where both sides can do without them: the cookie of the DTLS server is
+//! told with the offer (`cookie`), and the pair that both would choose is nominated with its first check (`pairs`).
+//!
 //! Owns: passes without sleep after each one that something woke, while a session is being made or a relay is in use; the
-//! DTLS handshake flights that nobody answered yet. Refuses: what the stack says, and when it says it first.
+//! DTLS handshake flights that nobody answered yet; the first checks and hellos. Refuses: everything else that the stack says,
+//! and all of it once media flows.
 
+mod cookie;
 mod flight;
+mod hello;
+mod pairs;
 mod relayed;
 mod socket;
 
@@ -23,10 +30,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rtc::crypto::RTCCryptoProvider;
 use tokio::sync::Notify;
 use webrtc::runtime::{AsyncUdpSocket, JoinHandle, Runtime};
 
-use self::socket::Socket;
+use self::{cookie::Cookie, hello::Hello, pairs::Pairs, socket::Socket};
 use crate::{
     chain::Shared,
     runtime::{Pending, forward_but_sleep, forward_streams},
@@ -51,13 +59,21 @@ pub(crate) struct Prompt(Arc<State>);
 struct State {
     inner: Arc<dyn Runtime>,
     shared: Arc<Shared>,
-    woken: Notify,
+    /// Notified by whoever says something to the connection, and when there is media to send.
+    woken: Arc<Notify>,
     begun: Instant,
     /// Until when to look again, in ms since `begun`.
     until: AtomicU64,
     /// Passes without sleep that are still to come. The connection's task alone changes it.
     owed: AtomicU8,
     sockets: Mutex<Vec<Weak<Socket>>>,
+    provider: Arc<dyn RTCCryptoProvider>,
+    /// What our own DTLS server asks for.
+    cookie: Option<Cookie>,
+    /// Media has come, so that nothing here has anything more to do.
+    flows: AtomicBool,
+    hello: Mutex<Hello>,
+    pairs: Mutex<Pairs>,
 }
 
 impl fmt::Debug for State {
@@ -67,11 +83,65 @@ impl fmt::Debug for State {
 }
 
 impl Prompt {
-    /// For a session whose connection runs on `inner`. `shared` learns whether what comes, comes through a relay.
-    pub(crate) fn new(inner: Arc<dyn Runtime>, shared: Arc<Shared>) -> Self {
-        let (woken, begun) = (Notify::new(), inner.now());
+    /// For a session whose connection runs on `inner`. `shared` learns whether what comes, comes through a relay. `server`: we are
+    /// the DTLS server.
+    pub(crate) fn new(
+        inner: Arc<dyn Runtime>,
+        shared: Arc<Shared>,
+        provider: Arc<dyn RTCCryptoProvider>,
+        server: bool,
+    ) -> Self {
+        let (woken, begun, cookie) = (shared.outgoing.woken(), inner.now(), server.then(Cookie::draw));
         let (until, owed, sockets) = Default::default();
-        Self(Arc::new(State { inner, shared, woken, begun, until, owed, sockets }))
+        let (flows, hello, pairs) = Default::default();
+        let state = State { inner, shared, woken, begun, until, owed, sockets, provider, cookie, flows, hello, pairs };
+        Self(Arc::new(state))
+    }
+
+    /// Cryptography for the connection.
+    pub(crate) fn provider(&self) -> Arc<dyn RTCCryptoProvider> {
+        let provider = Arc::clone(&self.0.provider);
+        match self.0.cookie {
+            Some(cookie) => Arc::new(cookie::Provider::new(provider, cookie)),
+            None => provider,
+        }
+    }
+
+    /// The first offer, with what the other side should know beforehand.
+    pub(crate) fn tell(&self, offer: String) -> String {
+        match self.0.cookie {
+            Some(cookie) => cookie.told_in(&offer),
+            None => offer,
+        }
+    }
+
+    /// The other side's description is about to be applied.
+    pub(crate) fn hear(&self, sdp: &str) {
+        if self.0.cookie.is_none() {
+            lock(&self.0.hello).know(Cookie::of(sdp));
+        }
+        lock(&self.0.pairs).begin(sdp);
+    }
+
+    /// The other side told a candidate, which the connection has by now.
+    pub(crate) fn hear_candidate(&self, candidate: &str) {
+        lock(&self.0.pairs).candidate(candidate);
+        self.let_in();
+    }
+
+    /// The connection knows the other side: what came from there before may come now.
+    pub(crate) fn let_in(&self) {
+        let early = lock(&self.0.pairs).early();
+        if early.is_empty() {
+            return;
+        }
+        let sockets: Vec<_> = lock(&self.0.sockets).iter().filter_map(Weak::upgrade).collect();
+        for ((here, there), request) in early {
+            let socket = sockets.iter().find(|socket| socket.local_addr().is_ok_and(|address| address == here));
+            if let Some(socket) = socket {
+                socket.give(request, there);
+            }
+        }
     }
 
     /// For the connection.
@@ -106,6 +176,11 @@ impl State {
         let owed = self.owed.load(Relaxed);
         self.owed.store(owed.checked_sub(1).unwrap_or(PASSES), Relaxed);
         owed > 0
+    }
+
+    /// No media has come yet.
+    fn is_being_made(&self) -> bool {
+        !self.flows.load(Relaxed)
     }
 
     /// Says again what is due. When the next is.
@@ -174,6 +249,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use rtc::crypto::default_provider;
     use tokio::sync::mpsc;
     use webrtc::runtime::TokioRuntime;
 
@@ -184,7 +260,8 @@ mod tests {
 
     fn prompt() -> Prompt {
         let (inbox, _notices, _overflow) = Inbox::new();
-        Prompt::new(Arc::new(TokioRuntime), Arc::new(Shared::new(outbound::streams(), 0, inbox)))
+        let shared = Arc::new(Shared::new(outbound::streams(), 0, inbox));
+        Prompt::new(Arc::new(TokioRuntime), shared, default_provider().unwrap(), true)
     }
 
     /// Whether each of the first sleeps of the connection's task was one.

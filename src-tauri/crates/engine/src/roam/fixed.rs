@@ -29,6 +29,11 @@ pub(super) struct Fixed {
 }
 
 impl Fixed {
+    /// Our address, and where the path goes next.
+    pub(super) fn ends(&self) -> (IpAddr, IpAddr) {
+        (self.local, self.remote.ip())
+    }
+
     /// Whether the network that there is now leaves it alone: its address is still there, the system would still use it, and
     /// something came on it lately.
     pub(super) fn stands(&self, network: &Network, now: Instant) -> bool {

@@ -168,6 +168,11 @@ impl Roam {
         Ok(Self(Arc::new(State { inner, keys, sockets, streams, attempts, networks, moves, persisting })))
     }
 
+    /// The cryptography that checks are made and looked at with.
+    pub(crate) fn provider(&self) -> Arc<dyn RTCCryptoProvider> {
+        Arc::clone(&self.0.keys.provider)
+    }
+
     /// For the connection.
     pub(crate) fn runtime(&self) -> Arc<dyn Runtime> {
         Arc::new(Roaming { inner: Arc::clone(&self.0.inner), state: Arc::clone(&self.0) })
@@ -218,6 +223,15 @@ impl Roam {
     /// Where the two ends are now, ours first, each where it is not where the stack believes it to be.
     pub(crate) fn places(&self) -> [Option<SocketAddr>; 2] {
         self.in_use().map(|socket| socket.places()).unwrap_or_default()
+    }
+
+    /// Between which addresses packets go, whatever pair the stack has or had; `None` before there is one. A port alone is no
+    /// other way: a NAT that maps anew is still the same NAT.
+    pub(crate) fn way(&self) -> Option<(IpAddr, IpAddr)> {
+        let socket = self.in_use();
+        let used_at = socket.as_ref().and_then(|socket| socket.used_at());
+        let tcp = self.0.streams.in_use().filter(|(at, _)| Some(*at) > used_at).map(|(_, path)| path.ends());
+        tcp.or_else(|| socket?.ends())
     }
 
     /// The network is another one: takes the session to an address that works. Whether the other side answers there; false

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     future::Future,
     io::{self, ErrorKind, IoSliceMut},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -155,6 +155,15 @@ impl Socket {
         let ours = state.moved.as_ref().and_then(|(socket, _)| socket.local_addr().ok());
         let theirs = state.path.remote().map(|remote| (remote, state.path.place(remote)));
         [ours, theirs.filter(|(remote, place)| remote != place).map(|(_, place)| place)]
+    }
+
+    /// The addresses between which media goes, whatever the stack believes: ours, and the other side's or a server's.
+    pub(super) fn ends(&self) -> Option<(IpAddr, IpAddr)> {
+        if let Some(fixed) = self.relay() {
+            return Some(fixed.ends());
+        }
+        let remote = self.place()?;
+        Some((self.current().local_addr().ok()?.ip(), remote.ip()))
     }
 
     /// Reads this socket too from now on.

@@ -245,16 +245,43 @@ async fn the_other_side_is_sought_where_it_is_now() {
     const ELSEWHERE: &str = "127.0.0.1:6000";
     let (roam, fake, socket) = session();
     assert_eq!(socket.place(), THERE.parse().ok());
-    fake.comes(ELSEWHERE, &[&proven(&roam, "ours", Some(1))]);
-    assert!(received(&socket).is_some());
+    moves(&roam, &fake, &socket, ELSEWHERE, 1);
+    assert_eq!(socket.place(), ELSEWHERE.parse().ok());
+}
+
+#[tokio::test]
+async fn another_port_is_no_other_way_and_another_address_is_whoever_takes_the_path_there() {
+    let way = |there: &str| Some((HERE.parse::<SocketAddr>().unwrap().ip(), there.parse().unwrap()));
+    let (roam, fake, socket) = session();
+    assert_eq!(roam.way(), way("127.0.0.1"));
+    // A NAT that maps anew.
+    moves(&roam, &fake, &socket, "127.0.0.1:6000", 1);
+    assert_eq!(roam.way(), way("127.0.0.1"));
+    // Another network.
+    moves(&roam, &fake, &socket, "127.0.0.2:6000", 2);
+    assert_eq!(roam.way(), way("127.0.0.2"));
+    // A restart onto another pair, of which the sockets hear by what is sent.
+    roam.agree(Some(Credentials { local: secret("next"), remote: secret("theirs") }));
+    let (destination, contents) = ("127.0.0.3:7000".parse().unwrap(), &media()[..]);
+    let transmit = Transmit { destination, ecn: None, contents, segment_size: None, src_ip: None };
+    assert!(socket.poll_send(&mut Context::from_waker(Waker::noop()), &transmit).is_ready());
+    assert_eq!(roam.way(), way("127.0.0.3"));
+    // Through a server, which knows where it goes on.
+    assert!(send(&socket, &[0x40, 0, 0, 1, 7], Waker::noop()).is_ready());
+    assert_eq!(roam.way(), way("127.0.0.1"));
+}
+
+/// The other side comes to another address, and answers there.
+fn moves(roam: &Roam, fake: &Fake, socket: &Socket, elsewhere: &str, number: u64) {
+    fake.comes(elsewhere, &[&proven(roam, "ours", Some(number))]);
+    assert!(received(socket).is_some());
     let asked = check::transaction(&lock(&fake.sent).pop().unwrap()).unwrap();
     let mut answer = Message::new();
     answer.build(&[Box::new(BINDING_SUCCESS), Box::new(asked)]).unwrap();
     let pwd = secret("theirs").pwd;
     MessageIntegrity::new_short_term_integrity_with_provider(pwd, roam.0.keys.crypto()).add_to(&mut answer).unwrap();
-    fake.comes(ELSEWHERE, &[&answer.raw]);
-    assert_eq!(received(&socket), None);
-    assert_eq!(socket.place(), ELSEWHERE.parse().ok());
+    fake.comes(elsewhere, &[&answer.raw]);
+    assert_eq!(received(socket), None);
 }
 
 /// Whether the session falls silent while media goes there and comes from elsewhere.

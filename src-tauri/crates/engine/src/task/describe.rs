@@ -5,7 +5,7 @@ use std::time::Duration;
 use parlor_protocol::{
     SessionState,
     media::TrackRole,
-    negotiation::{Description, DescriptionKind},
+    negotiation::{Candidate, Description, DescriptionKind},
 };
 use tokio::time::Instant;
 
@@ -29,10 +29,14 @@ impl Live {
         if (ice_restart || self.negotiation.is_stale()) && !keep && !self.signaling_up {
             return self.finish(op, Err(EngineError::Unanswerable)).await;
         }
-        if ice_restart || self.negotiation.begins() {
+        let begins = self.negotiation.begins();
+        if ice_restart || begins {
             self.renew_servers().await?;
         }
-        let offer = bounded(self.negotiation.offer(self.pc.as_ref(), ice_restart, keep)).await?;
+        let mut offer = bounded(self.negotiation.offer(self.pc.as_ref(), ice_restart, keep)).await?;
+        if let Some(first) = offer.as_mut().ok().filter(|_| begins) {
+            first.sdp = self.prompt.tell(std::mem::take(&mut first.sdp));
+        }
         self.finish(op, offer.map(Some)).await
     }
 
@@ -66,8 +70,18 @@ impl Live {
         if drops && !self.signaling_up {
             return self.finish(op, Err(EngineError::Unanswerable)).await;
         }
+        self.prompt.hear(&description.sdp);
         let applied = bounded(self.negotiation.apply(self.pc.as_ref(), &description, rollback)).await?;
+        self.prompt.let_in();
         self.finish(op, applied).await
+    }
+
+    /// One of the other side's.
+    pub(super) async fn remote_candidate(&mut self, candidate: Candidate) -> Result<(), End> {
+        let told = candidate.candidate.clone();
+        bounded(self.negotiation.candidate(self.pc.as_ref(), candidate)).await?;
+        self.prompt.hear_candidate(&told);
+        Ok(())
     }
 
     pub(super) async fn rollback(&mut self, op: u64) -> Result<(), End> {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    io::{self, IoSliceMut},
+    io::{self, ErrorKind, IoSliceMut},
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -18,6 +18,9 @@ use super::{
 
 /// Datagrams from servers that wait for the stack; beyond them they are lost, as in a socket's own buffer.
 const CAME: usize = 512;
+/// Datagrams that are given to the system in one call at most. The stack joins those of one size for one place where there are
+/// 16 of them, or as many as one call takes where that is fewer. A picture has three of them, or ten.
+const JOINED: usize = 3;
 
 /// See the module.
 #[derive(Debug)]
@@ -42,6 +45,24 @@ impl Socket {
         let (coming, came) = mpsc::channel(CAME);
         let (links, came) = (Mutex::default(), Mutex::new(came));
         Ok(Arc::new(Self { inner, local, runtime, ways, links, coming, came }))
+    }
+
+    fn open(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        let sent = self.inner.poll_send(cx, transmit);
+        let (Poll::Ready(Err(error)), Some(size)) = (&sent, transmit.segment_size) else { return sent };
+        if error.kind() == ErrorKind::WouldBlock {
+            return sent;
+        }
+        // An adapter that cannot divide them says so only now. The socket joins none any more, and these are not lost. One that
+        // finds no room is, as from a router's queue.
+        let mut sent = sent;
+        for contents in transmit.contents.chunks(size.max(1)) {
+            let alone = self.inner.poll_send(cx, &Transmit { contents, segment_size: None, ..*transmit });
+            if matches!(alone, Poll::Ready(Ok(_))) {
+                sent = Poll::Ready(Ok(transmit.contents.len()));
+            }
+        }
+        sent
     }
 
     fn tunnel(&self, number: usize, transmit: &Transmit<'_>) {
@@ -73,7 +94,7 @@ impl AsyncUdpSocket for Socket {
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         match self.ways.destination(transmit.destination) {
-            Destination::Open => return self.inner.poll_send(cx, transmit),
+            Destination::Open => return self.open(cx, transmit),
             Destination::Tunnel(number) => self.tunnel(number, transmit),
             Destination::Nowhere => tracing::trace!("a datagram was not sent: its destination is not allowed"),
         }
@@ -115,7 +136,7 @@ impl AsyncUdpSocket for Socket {
     }
 
     fn max_gso_segments(&self) -> usize {
-        self.inner.max_gso_segments()
+        self.inner.max_gso_segments().min(JOINED)
     }
 
     fn max_gro_segments(&self) -> usize {

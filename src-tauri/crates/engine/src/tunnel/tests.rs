@@ -8,6 +8,7 @@ use webrtc::runtime::TokioRuntime;
 use super::*;
 
 mod closing;
+mod joined;
 
 /// A machine whose name service knows nothing under `.dead` and is slow about it, and that reaches nobody over TCP.
 #[derive(Debug)]

@@ -1,11 +1,12 @@
 //! Packets: requests for key frames, losses, pacing.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use parlor_engine::{SessionCommand, SessionEvent, netem::Impairment};
+use parlor_engine::{SessionCommand, SessionEvent, SessionOptions, netem::Impairment};
 use parlor_protocol::media::{RtpPayload, TrackRole};
+use webrtc::runtime::TokioRuntime;
 
-use crate::pair::{Pair, number, packet, sized};
+use crate::pair::{Pair, Side, Who, number, packet, sized};
 
 #[tokio::test]
 async fn a_request_for_a_key_frame_reaches_the_sender() {
@@ -107,5 +108,38 @@ async fn pictures_are_refused_while_others_wait_and_a_key_frame_is_asked_for_aft
         n += 1;
     }
     assert!(pair.a.session.send_rtp(role, sized(role, n, true, 200)));
+    pair.close().await;
+}
+
+#[tokio::test]
+async fn what_leaves_together_arrives_whole_and_in_order() {
+    const PICTURES: u32 = 60;
+    // The system's own sockets, which take several datagrams at once.
+    let system = |first| SessionOptions { runtime: Some(Arc::new(TokioRuntime)), ..Side::options(first) };
+    let mut pair = Pair::of(system(true), system(false));
+    pair.negotiate(Who::A, false).await;
+    pair.until("connected", |pair| pair.is_connected()).await;
+    let (camera, microphone) = (TrackRole::Camera, TrackRole::Microphone);
+    for n in 0..PICTURES {
+        // Of one size, with a shorter one at the end, and with longer ones behind it.
+        let sizes = [[900, 900, 900], [900, 900, 899], [700, 900, 900]][n as usize % 3];
+        for (at, bytes) in (0..).zip(sizes) {
+            let part = sized(camera, 3 * n + at, true, bytes);
+            let packet = RtpPayload { timestamp: n * 3000, marker: at == 2, ..part };
+            assert!(pair.a.session.send_rtp(camera, packet));
+        }
+        assert!(pair.a.session.send_rtp(microphone, packet(microphone, n)));
+        pair.run_for(Duration::from_millis(33)).await;
+    }
+    for (role, count) in [(camera, 3 * PICTURES), (microphone, PICTURES)] {
+        let came = |pair: &mut Pair| {
+            // Copies that probe the path come after what they are copies of.
+            let mut seen = BTreeSet::new();
+            let numbers = pair.b.packets.iter().filter(|(of, _)| *of == role).map(|(_, packet)| number(role, packet));
+            numbers.filter(|number| seen.insert(*number)).collect::<Vec<u32>>()
+        };
+        pair.until("all are there", |pair| came(pair).len() == count as usize).await;
+        assert_eq!(came(&mut pair), (0..count).collect::<Vec<_>>());
+    }
     pair.close().await;
 }

@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cpal::{
     BufferSize, Device, ErrorKind, Host, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig,
+    SupportedStreamConfigRange,
     traits::{DeviceTrait, HostTrait},
 };
 use parlor_protocol::ui::DeviceTrouble;
 
 use super::{RATE, event::Fault};
+
+/// Rates to open a device at, in hertz, the best first: ours needs no conversion, and below telephone's nobody is understood.
+const RATES: [u32; 5] = [RATE, 44_100, 96_000, 32_000, 16_000];
 
 /// Microphones by id and name, the ids fit for `device:ID`. Monitors of speakers are none. May take a while: it asks the system.
 pub fn microphones() -> Vec<(String, String)> {
@@ -52,7 +56,8 @@ pub(crate) fn find(host: &Host, direction: Direction, wanted: Option<&str>) -> R
             Direction::Capture => host.default_input_device(),
             Direction::Playback => host.default_output_device(),
         };
-        let found = device.and_then(describe);
+        // Where there is no microphone, PulseAudio's default source is what the speaker plays.
+        let found = device.filter(is_for_people).and_then(describe);
         return found.ok_or_else(|| Fault::new(DeviceTrouble::Missing, format!("there is no {noun}")));
     };
     devices(host, direction)?
@@ -61,23 +66,77 @@ pub(crate) fn find(host: &Host, direction: Direction, wanted: Option<&str>) -> R
         .ok_or_else(|| Fault::new(DeviceTrouble::Missing, format!("the {noun} {wanted:?} is not there")))
 }
 
-/// How to open a device: at 48 kHz if it can, with callbacks of so many milliseconds if it lets us choose.
-pub(crate) fn config(
+/// Opens a device in the first of several ways that it does not refuse: drivers offer what they then do not take. The best is
+/// tried first: 48 kHz, and callbacks of so many milliseconds, if it says that it lets us choose.
+///
+/// # Errors
+/// The last refusal; or at once what another way would not change.
+pub(crate) fn open<T>(
     device: &Device,
     direction: Direction,
     ms: u32,
-) -> Result<(StreamConfig, SampleFormat), cpal::Error> {
-    let default = match direction {
-        Direction::Capture => device.default_input_config()?,
-        Direction::Playback => device.default_output_config()?,
+    attempt: impl FnMut(StreamConfig, SampleFormat) -> Result<T, cpal::Error>,
+) -> Result<T, cpal::Error> {
+    let (default, ranges) = match direction {
+        Direction::Capture => (device.default_input_config()?, device.supported_input_configs().map(Vec::from_iter)),
+        Direction::Playback => (device.default_output_config()?, device.supported_output_configs().map(Vec::from_iter)),
     };
-    let rate = if has_our_rate(device, direction, &default) { RATE } else { default.sample_rate() };
-    let wanted = rate * ms / 1_000;
-    let buffer_size = match default.buffer_size() {
-        SupportedBufferSize::Range { min, max } if (min..=max).contains(&&wanted) => BufferSize::Fixed(wanted),
-        SupportedBufferSize::Range { .. } | SupportedBufferSize::Unknown => BufferSize::Default,
+    first(ways(&default, &ranges.unwrap_or_default(), ms), attempt)
+}
+
+/// The ways to open a device, the best first.
+fn ways(
+    default: &SupportedStreamConfig,
+    ranges: &[SupportedStreamConfigRange],
+    ms: u32,
+) -> Vec<(StreamConfig, SampleFormat)> {
+    let (channels, format) = (default.channels(), default.sample_format());
+    let has = |rate: u32| {
+        ranges.iter().any(|range| {
+            (range.channels(), range.sample_format()) == (channels, format)
+                && (range.min_sample_rate()..=range.max_sample_rate()).contains(&rate)
+        })
     };
-    Ok((StreamConfig { channels: default.channels(), sample_rate: rate, buffer_size }, default.sample_format()))
+    let mut rates: Vec<u32> = RATES.into_iter().filter(|rate| has(*rate)).collect();
+    // What the system calls its default is never far down.
+    rates.insert(rates.len().min(1), default.sample_rate());
+    let mut ways: Vec<(StreamConfig, SampleFormat)> = Vec::new();
+    for sample_rate in rates {
+        let wanted = sample_rate * ms / 1_000;
+        let chosen = match default.buffer_size() {
+            SupportedBufferSize::Range { min, max } if (min..=max).contains(&&wanted) => BufferSize::Fixed(wanted),
+            SupportedBufferSize::Range { .. } | SupportedBufferSize::Unknown => BufferSize::Default,
+        };
+        for buffer_size in [chosen, BufferSize::Default] {
+            let way = (StreamConfig { channels, sample_rate, buffer_size }, format);
+            if !ways.contains(&way) {
+                ways.push(way);
+            }
+        }
+    }
+    ways
+}
+
+fn first<T>(
+    ways: Vec<(StreamConfig, SampleFormat)>,
+    mut attempt: impl FnMut(StreamConfig, SampleFormat) -> Result<T, cpal::Error>,
+) -> Result<T, cpal::Error> {
+    let mut refused = cpal::Error::new(ErrorKind::UnsupportedConfig);
+    for (config, format) in ways {
+        match attempt(config, format) {
+            Err(error) if is_refusal(&error) => {
+                tracing::debug!(%error, ?config, %format, "the sound device refuses a format");
+                refused = error;
+            }
+            other => return other,
+        }
+    }
+    Err(refused)
+}
+
+/// Whether an error is about the way to open a device, and not about the device.
+fn is_refusal(error: &cpal::Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::UnsupportedConfig | ErrorKind::UnsupportedOperation)
 }
 
 /// Keeps the sound system, on this thread, from writing to standard error what it looks for in vain: it comes back as errors.
@@ -153,20 +212,6 @@ fn describe(device: Device) -> Option<Found> {
     Some(Found { device, name: if name.is_empty() { id.clone() } else { name }, id })
 }
 
-fn has_our_rate(device: &Device, direction: Direction, default: &SupportedStreamConfig) -> bool {
-    let fits = |range: &cpal::SupportedStreamConfigRange| {
-        range.channels() == default.channels()
-            && range.sample_format() == default.sample_format()
-            && (range.min_sample_rate()..=range.max_sample_rate()).contains(&RATE)
-    };
-    match direction {
-        Direction::Capture => device.supported_input_configs().is_ok_and(|mut ranges| ranges.any(|range| fits(&range))),
-        Direction::Playback => {
-            device.supported_output_configs().is_ok_and(|mut ranges| ranges.any(|range| fits(&range)))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +226,61 @@ mod tests {
             (ErrorKind::HostUnavailable, DeviceTrouble::Failed),
         ] {
             assert_eq!(fault(&cpal::Error::new(kind)).trouble, trouble);
+        }
+    }
+
+    /// What a device offers by default, and between which rates.
+    fn offer(rate: u32, rates: (u32, u32)) -> (SupportedStreamConfig, Vec<SupportedStreamConfigRange>) {
+        let buffer = SupportedBufferSize::Range { min: 64, max: 8_192 };
+        let range = SupportedStreamConfigRange::new(2, rates.0, rates.1, buffer, SampleFormat::I16);
+        (SupportedStreamConfig::new(2, rate, buffer, SampleFormat::I16), vec![range])
+    }
+
+    fn shapes(ways: &[(StreamConfig, SampleFormat)]) -> Vec<(u32, Option<u32>)> {
+        let frames = |size: &BufferSize| match size {
+            BufferSize::Fixed(frames) => Some(*frames),
+            BufferSize::Default => None,
+        };
+        ways.iter().map(|(config, _)| (config.sample_rate, frames(&config.buffer_size))).collect()
+    }
+
+    #[test]
+    fn a_device_is_opened_at_our_rate_if_it_can_and_at_its_own_if_not() {
+        let (default, ranges) = offer(44_100, (8_000, 192_000));
+        let tried = shapes(&ways(&default, &ranges, 10));
+        let expected = [(48_000, Some(480)), (48_000, None), (44_100, Some(441)), (44_100, None)];
+        assert_eq!(tried[..4], expected);
+        let (default, ranges) = offer(16_000, (16_000, 16_000));
+        assert_eq!(shapes(&ways(&default, &ranges, 10)), [(16_000, Some(160)), (16_000, None)]);
+        // Nothing is known but the default.
+        assert_eq!(shapes(&ways(&default, &[], 10)), [(16_000, Some(160)), (16_000, None)]);
+    }
+
+    #[test]
+    fn what_is_refused_is_asked_for_in_another_way_until_one_is_taken() {
+        let (default, ranges) = offer(48_000, (44_100, 48_000));
+        let ways = ways(&default, &ranges, 10);
+        let mut tried = Vec::new();
+        let opened = first(ways.clone(), |config, _| {
+            tried.push(config.sample_rate);
+            if config.sample_rate == 44_100 { Ok(config) } else { Err(ErrorKind::UnsupportedConfig.into()) }
+        });
+        assert_eq!(opened.unwrap().sample_rate, 44_100);
+        assert_eq!(tried, [48_000, 48_000, 44_100]);
+        let refused = first(ways, |_, _| Err::<(), _>(ErrorKind::UnsupportedConfig.into())).unwrap_err();
+        assert_eq!(fault(&refused).trouble, DeviceTrouble::Failed);
+    }
+
+    #[test]
+    fn a_device_that_is_busy_denied_or_gone_is_not_asked_again_in_other_ways() {
+        for kind in [ErrorKind::DeviceBusy, ErrorKind::PermissionDenied, ErrorKind::DeviceNotAvailable] {
+            let (default, ranges) = offer(48_000, (44_100, 48_000));
+            let mut tried = 0;
+            let failed = first(ways(&default, &ranges, 10), |_, _| {
+                tried += 1;
+                Err::<(), _>(cpal::Error::new(kind))
+            });
+            assert_eq!((failed.unwrap_err().kind(), tried), (kind, 1));
         }
     }
 

@@ -1,22 +1,27 @@
 //! The voice encoder: Opus (RFC 6716) as every browser speaks it.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use opus::{Application, Bitrate, Channels, Signal};
 
 use super::{FRAME, Frame, RATE};
 
 /// Samples in a packet: 20 ms, what all of WebRTC sends (RFC 7587 §4.2).
 pub(crate) const PACKET: usize = 2 * FRAME;
-/// Bits a second: full-band speech without audible flaws, redundancy included.
-const BITRATE: i32 = 32_000;
-/// Of 10. Measured on two busy cores: 0.7 ms a packet, against 1.0 ms with 7.
-const COMPLEXITY: i32 = 5;
+/// Bits a second: full-band speech without audible flaws (RFC 7587 §3.1.1 says 28 to 40 kbit/s).
+const BITRATE: i32 = 40_000;
+/// So many more where packets repeat the one before: what a path loses shall cost nothing of what it does not lose.
+const REDUNDANCY: i32 = 12_000;
+/// Of 10. From 7 on the encoder sees where a voice has no upper bands, and spends nothing on them. Measured: 0.24 ms a packet,
+/// against 0.20 ms with 5 and 0.28 ms with 9.
+const COMPLEXITY: i32 = 7;
 /// Loss in percent to expect before anybody has reported any: redundancy must be there for the first loss too.
 pub(crate) const FIRST_LOSS: u8 = 10;
-/// Less than this is as good as nothing: libopus then spends no bit of 32 kbit/s on redundancy.
+/// Less than this is as good as nothing: libopus then spends next to no bit on redundancy.
 const LEAST_LOSS: u8 = 10;
 /// RFC 6716 §3.2.1: the longest frame, and so the longest packet of one.
 const LONGEST: usize = 1275;
+/// Bytes that packets share: some two seconds of them. Used up, they are used again, as those packets are gone by then.
+const SHARED: usize = 8 * 1024;
 
 /// Encodes mono frames into packets of 20 ms.
 pub(crate) struct Encoder {
@@ -26,6 +31,7 @@ pub(crate) struct Encoder {
     /// The last packet was one of silence.
     silent: bool,
     half: Option<Frame>,
+    packets: BytesMut,
 }
 
 /// A packet so short says that there is silence and nothing else (RFC 6716 §3.1: a TOC byte without a frame).
@@ -34,20 +40,32 @@ pub(crate) const SILENT: usize = 2;
 impl Encoder {
     pub(crate) fn new() -> Result<Self, opus::Error> {
         let mut opus = opus::Encoder::new(RATE, Channels::Mono, Application::Voip)?;
-        opus.set_bitrate(Bitrate::Bits(BITRATE))?;
+        opus.set_bitrate(Bitrate::Bits(BITRATE + REDUNDANCY))?;
         opus.set_vbr(true)?;
         // What it takes for music is coded without redundancy, and then a lost packet is a hole.
         opus.set_signal(Signal::Voice)?;
         opus.set_complexity(COMPLEXITY)?;
         opus.set_inband_fec(true)?;
         opus.set_packet_loss_perc(i32::from(FIRST_LOSS))?;
-        Ok(Self { opus, loss: FIRST_LOSS, dtx: false, silent: false, half: None })
+        Ok(Self {
+            opus,
+            loss: FIRST_LOSS,
+            dtx: false,
+            silent: false,
+            half: None,
+            packets: BytesMut::with_capacity(SHARED),
+        })
     }
 
     /// The more loss is expected, the more of each packet repeats the one before (RFC 6716 §2.1.7); nothing for none at all.
     pub(crate) fn expect_loss(&mut self, percent: u8) {
         let percent = if percent == 0 { 0 } else { percent.clamp(LEAST_LOSS, 100) };
-        if percent != self.loss && self.opus.set_packet_loss_perc(i32::from(percent)).is_ok() {
+        if percent == self.loss {
+            return;
+        }
+        let bitrate = BITRATE + if percent == 0 { 0 } else { REDUNDANCY };
+        let told = self.opus.set_packet_loss_perc(i32::from(percent));
+        if told.and_then(|()| self.opus.set_bitrate(Bitrate::Bits(bitrate))).is_ok() {
             self.loss = percent;
         }
     }
@@ -72,7 +90,11 @@ impl Encoder {
         match self.opus.encode_float(&pcm, &mut packet) {
             Ok(length) => {
                 let goes_on = std::mem::replace(&mut self.silent, self.dtx && length <= SILENT) && self.silent;
-                Some(if goes_on { Bytes::new() } else { Bytes::copy_from_slice(&packet[..length]) })
+                if goes_on {
+                    return Some(Bytes::new());
+                }
+                self.packets.extend_from_slice(&packet[..length]);
+                Some(self.packets.split().freeze())
             }
             Err(error) => {
                 tracing::warn!(%error, "a packet of sound could not be encoded");
@@ -110,16 +132,52 @@ mod tests {
         (0..seconds * 100).filter_map(|n| encoder.push(&voice(n * FRAME))).collect()
     }
 
+    fn bits(packets: &[Bytes]) -> usize {
+        packets.iter().map(|packet| packet.len() * 8).sum::<usize>() * 50 / packets.len()
+    }
+
     #[test]
-    fn a_packet_is_20_ms_of_mono_at_about_32_kbit_a_second() {
-        let packets = packets(&mut Encoder::new().unwrap(), 10);
+    fn a_packet_is_20_ms_of_mono_at_no_more_than_40_kbit_a_second() {
+        let mut encoder = Encoder::new().unwrap();
+        encoder.expect_loss(0);
+        let packets = packets(&mut encoder, 10);
         assert_eq!(packets.len(), 500);
         for packet in &packets {
             assert_eq!(opus::packet::get_nb_samples(packet, RATE).unwrap(), PACKET);
             assert_eq!(opus::packet::get_nb_channels(packet).unwrap(), Channels::Mono);
         }
-        let bits = packets.iter().map(|packet| packet.len() * 8).sum::<usize>() / 10;
-        assert!((24_000..=40_000).contains(&bits), "{bits} bits a second");
+        assert!((24_000..=40_000).contains(&bits(&packets)), "{} bits a second", bits(&packets));
+    }
+
+    /// How much louder the voice is than what the codec adds to it, in dB.
+    fn fidelity(packets: &[Bytes]) -> f32 {
+        let mut decoder = opus::Decoder::new(RATE, Channels::Mono).unwrap();
+        let mut heard = Vec::new();
+        for packet in packets {
+            let mut pcm = [0.0; PACKET];
+            decoder.decode_float(packet, &mut pcm, false).unwrap();
+            heard.extend(pcm);
+        }
+        let said: Vec<f32> = (0..heard.len() / FRAME).flat_map(|n| voice(n * FRAME)).collect();
+        // The codec's own delay is some milliseconds.
+        let noise = |late: usize| {
+            let pairs = said.iter().zip(&heard[late..]);
+            pairs.map(|(said, heard)| (said - heard) * (said - heard)).sum::<f32>()
+        };
+        let least = (0..600).map(noise).min_by(f32::total_cmp).unwrap();
+        10.0 * (said.iter().map(|sample| sample * sample).sum::<f32>() / least).log10()
+    }
+
+    #[test]
+    fn redundancy_costs_bits_and_not_the_voice() {
+        let make = |percent| {
+            let mut encoder = Encoder::new().unwrap();
+            encoder.expect_loss(percent);
+            packets(&mut encoder, 4)
+        };
+        let (bare, redundant) = (make(0), make(FIRST_LOSS));
+        assert!(bits(&redundant) <= 52_000, "{} bits a second", bits(&redundant));
+        assert!(fidelity(&redundant) > fidelity(&bare) - 1.0, "{} after {} dB", fidelity(&redundant), fidelity(&bare));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::{
     device::{self, Direction, Found},
     event::{Fault, Reporter},
     microphone::no_thread,
+    silence::Silence,
 };
 
 /// How often a running device is looked at.
@@ -47,12 +48,15 @@ pub(crate) struct Watch {
     notes: mpsc::SyncSender<Note>,
     stream: u64,
     beats: Arc<AtomicU64>,
+    /// Beats with sound in them.
+    sounds: Arc<AtomicU64>,
 }
 
 impl Watch {
-    /// Sound came or went. For the sound callback: waits for nothing.
-    pub(crate) fn beat(&self) {
+    /// Sound came or went; whether there was any sound in it. For the sound callback: waits for nothing.
+    pub(crate) fn beat(&self, sound: bool) {
         self.beats.fetch_add(1, Ordering::Relaxed);
+        self.sounds.fetch_add(u64::from(sound), Ordering::Relaxed);
     }
 
     /// The stream reports an error. For the error callback.
@@ -192,7 +196,8 @@ impl<P: Port> Keeping<P> {
         self.system = Some(host.id());
         let found = device::find(self.host.insert(host), P::DIRECTION, self.wanted.as_deref())?;
         self.stream += 1;
-        let watch = Watch { notes: self.notes.clone(), stream: self.stream, beats: Arc::default() };
+        let watch =
+            Watch { notes: self.notes.clone(), stream: self.stream, beats: Arc::default(), sounds: Arc::default() };
         let stream = self.port.open(&found.device, watch.clone()).map_err(|error| device::fault(&error))?;
         stream.play().map_err(|error| device::fault(&error))?;
         Ok((found, watch, stream))
@@ -201,6 +206,7 @@ impl<P: Port> Keeping<P> {
     /// Looks at a running device until it is to be closed.
     fn watch(&mut self, found: &Found, watch: &Watch) -> End {
         let (mut beats, mut alive, mut asked) = (0, Instant::now(), Instant::now());
+        let (mut sounds, mut silence) = (0, Silence::new(Instant::now()));
         while !self.stopped() {
             if let Some(error) = self.wait(LOOK) {
                 self.host = None;
@@ -220,6 +226,18 @@ impl<P: Port> Keeping<P> {
                 continue;
             }
             (beats, alive) = (count, now);
+            if P::DIRECTION == Direction::Capture {
+                let count = watch.sounds.load(Ordering::Relaxed);
+                let sound = std::mem::replace(&mut sounds, count) != count;
+                match silence.look(sound, now) {
+                    Some(true) => self.trouble(Fault::new(
+                        DeviceTrouble::Silent,
+                        format!("{} gives nothing but digital silence", found.name),
+                    )),
+                    Some(false) => self.runs(&found.name, false),
+                    None => {}
+                }
+            }
             if now - asked > ASK {
                 asked = now;
                 if let Some(end) = self.ask(found) {
@@ -230,15 +248,15 @@ impl<P: Port> Keeping<P> {
         End::Stopped
     }
 
-    /// Whether another device should be used: the new default, or none because ours is gone.
+    /// Whether another device should be used: the new default, or none because ours is gone and there is no default.
     fn ask(&mut self, found: &Found) -> Option<End> {
         let host = self.host.as_ref()?;
         match (device::find(host, P::DIRECTION, self.wanted.as_deref()), &self.wanted) {
             (Ok(other), _) if other.id == found.id => None,
             (Ok(_), _) => Some(End::Moved),
             (Err(fault), Some(_)) => Some(End::Trouble(fault)),
-            // Without any default the stream knows best whether it goes on.
-            (Err(_), None) => None,
+            // Sound systems move a stream, without a word, to whatever there is when its device goes: to what the speaker plays.
+            (Err(_), None) => device::find(host, P::DIRECTION, Some(&found.id)).err().map(End::Trouble),
         }
     }
 
@@ -261,6 +279,9 @@ impl<P: Port> Keeping<P> {
     }
 
     fn runs(&mut self, name: &str, moved: bool) {
+        if self.stopped() {
+            return;
+        }
         let name = name.to_owned();
         let event = if self.trouble.take().is_some() {
             AudioEvent::Recovered { name }
@@ -273,8 +294,12 @@ impl<P: Port> Keeping<P> {
         self.reporter.report(event);
     }
 
-    /// Reports trouble, unless it is the one that was reported already.
+    /// Reports trouble, unless it is the one that was reported already. What becomes of a device that nobody wants any more would
+    /// be taken for what became of the next one.
     fn trouble(&mut self, fault: Fault) {
+        if self.stopped() {
+            return;
+        }
         let trouble = match fault.trouble {
             // What was there and is not any more was pulled out.
             DeviceTrouble::Missing if self.ran => DeviceTrouble::Unplugged,
@@ -282,6 +307,7 @@ impl<P: Port> Keeping<P> {
             | DeviceTrouble::Denied
             | DeviceTrouble::Failed
             | DeviceTrouble::Missing
+            | DeviceTrouble::Silent
             | DeviceTrouble::Unplugged) => other,
         };
         if self.trouble != Some(trouble) {

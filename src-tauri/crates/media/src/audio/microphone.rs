@@ -44,7 +44,7 @@ pub struct AudioPacket {
 /// An open microphone. Dropping it closes the device.
 #[derive(Debug)]
 pub struct Microphone {
-    packets: broadcast::Sender<Arc<AudioPacket>>,
+    packets: broadcast::Sender<AudioPacket>,
     changes: std_mpsc::SyncSender<Change>,
     controls: Arc<Controls>,
 }
@@ -85,8 +85,8 @@ impl Microphone {
         Self { packets, changes, controls }
     }
 
-    /// Packets from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<AudioPacket>> {
+    /// Packets from now on. All subscribers share their bytes.
+    pub fn subscribe(&self) -> broadcast::Receiver<AudioPacket> {
         self.packets.subscribe()
     }
 
@@ -139,7 +139,7 @@ impl Microphone {
 }
 
 struct Worker {
-    packets: broadcast::Sender<Arc<AudioPacket>>,
+    packets: broadcast::Sender<AudioPacket>,
     requests: std_mpsc::Receiver<Change>,
     controls: Arc<Controls>,
     events: mpsc::Sender<AudioEvent>,
@@ -175,7 +175,7 @@ impl Worker {
             self.controls.dbfs.store(voice.dbfs().to_bits(), Ordering::Relaxed);
             if let Some(packet) = packet {
                 // Nobody listening is as good as somebody.
-                let _ = self.packets.send(Arc::new(packet));
+                let _ = self.packets.send(packet);
             }
         }
     }
@@ -199,7 +199,7 @@ mod tests {
         (Microphone::open(&spec.parse().unwrap(), events), inbox)
     }
 
-    async fn listen(packets: &mut broadcast::Receiver<Arc<AudioPacket>>, count: usize) -> Vec<Arc<AudioPacket>> {
+    async fn listen(packets: &mut broadcast::Receiver<AudioPacket>, count: usize) -> Vec<AudioPacket> {
         let mut heard = Vec::new();
         while heard.len() < count {
             heard.push(timeout(Duration::from_secs(5), packets.recv()).await.unwrap().unwrap());
@@ -207,7 +207,7 @@ mod tests {
         heard
     }
 
-    fn decode(packets: &[Arc<AudioPacket>]) -> Vec<f32> {
+    fn decode(packets: &[AudioPacket]) -> Vec<f32> {
         let mut decoder = opus::Decoder::new(RATE, opus::Channels::Mono).unwrap();
         let mut heard = Vec::new();
         for packet in packets {

@@ -25,6 +25,7 @@ mod playback;
 mod playout;
 mod processing;
 mod resampler;
+mod silence;
 mod source;
 mod speaker;
 mod stretch;

@@ -30,12 +30,15 @@ const LONGEST: usize = 5_760;
 const FADE_IN: usize = 240;
 /// How much of a measured delay enters the smoothed one: about 12 packets' memory.
 const SMOOTH: f32 = 0.08;
-/// Too much delay, in ms over the target: cut, faster and less choosy the more it is.
+/// Too much delay, in ms over the target: cut, at first where nobody speaks, then faster and less choosy the more it is.
+const HIGH_IN_PAUSES: f32 = 5.0;
 const HIGH: f32 = 20.0;
 const HIGHER: f32 = 60.0;
 const HIGHEST: f32 = 120.0;
 /// Too little delay, in ms below the target: stretch.
 const LOW: f32 = 10.0;
+/// No sound is so much like itself: only pauses are left.
+const IN_PAUSES: f32 = 2.0;
 /// How much of the loss one packet is: about 5 s are remembered.
 const LOSS_MEMORY: f32 = 0.004;
 /// From this loss on, one in 200, sound waits for the packet after the one whose turn it is: its redundancy may be needed.
@@ -66,6 +69,10 @@ pub struct AudioStats {
     pub duplicates: u64,
     /// Packets that are no Opus.
     pub malformed: u64,
+    /// Samples taken out to play sooner (W3C webrtc-stats `removedSamplesForAcceleration`).
+    pub removed: u64,
+    /// Samples put in to play later (W3C webrtc-stats `insertedSamplesForDeceleration`).
+    pub inserted: u64,
 }
 
 impl Default for AudioStats {
@@ -80,6 +87,8 @@ impl Default for AudioStats {
             late: 0,
             duplicates: 0,
             malformed: 0,
+            removed: 0,
+            inserted: 0,
         }
     }
 }
@@ -344,23 +353,27 @@ impl Playout {
             return;
         }
         let over = self.measured - ms(self.delay.target());
-        if over > HIGH {
+        if over > HIGH_IN_PAUSES {
             self.decode_ahead();
             let likeness = if over > HIGHEST {
                 -1.0
             } else if over > HIGHER {
                 0.6
-            } else {
+            } else if over > HIGH {
                 0.9
+            } else {
+                IN_PAUSES
             };
             if let Some(samples) = self.tape.shorten(likeness) {
                 self.measured -= ms(time(samples));
+                self.stats.removed += samples as u64;
                 self.rest = if over > HIGHER { 3 } else { 20 };
             }
         } else if over < -LOW {
             let likeness = if self.measured < LOW { 0.6 } else { 0.9 };
             if let Some(samples) = self.tape.lengthen(likeness) {
                 self.measured += ms(time(samples));
+                self.stats.inserted += samples as u64;
                 self.rest = 10;
             }
         }

@@ -105,6 +105,11 @@ impl Pace {
         self.beat(now)
     }
 
+    /// When the next beat is.
+    pub(crate) fn next(&self) -> Instant {
+        self.next
+    }
+
     /// Whether a beat is due: counts it.
     pub(crate) fn due(&mut self, now: Instant) -> bool {
         let due = self.next <= now;

@@ -10,8 +10,12 @@ const LONGEST: usize = 720;
 const SEAM: usize = 480;
 /// What must lie ahead for a cut.
 pub(crate) const AHEAD: usize = LONGEST + SEAM;
-/// Quieter than this (−50 dBFS) nobody hears a seam wherever it is.
+/// Quieter than this (−50 dBFS) nobody hears a seam wherever it is,
 const QUIET: f32 = 1e-5;
+/// nor in what is 35 dB below the loudest frame of the last seconds: a pause in a room that is not quiet.
+const PAUSE: f32 = 3e-4;
+/// How much of the loudest frame's power is left a frame later: half of it after 1.4 s.
+const FORGET: f32 = 0.995;
 
 /// Room for the past, for what a cut must see and for the longest packet twice: the tape does not grow while it runs.
 const ROOM: usize = 16_384;
@@ -21,11 +25,13 @@ const ROOM: usize = 16_384;
 pub(crate) struct Tape {
     samples: Vec<f32>,
     read: usize,
+    /// The power of the loudest frame, which is slowly forgotten.
+    loudest: f32,
 }
 
 impl Default for Tape {
     fn default() -> Self {
-        Self { samples: Vec::with_capacity(ROOM), read: 0 }
+        Self { samples: Vec::with_capacity(ROOM), read: 0, loudest: 0.0 }
     }
 }
 
@@ -45,19 +51,25 @@ impl Tape {
         frame[..ready].copy_from_slice(&self.samples[self.read..self.read + ready]);
         frame[ready..].fill(0.0);
         self.read += ready;
+        self.loudest = level::power(frame).max(self.loudest * FORGET);
         if self.read > 4 * LONGEST {
             self.samples.drain(..self.read - LONGEST);
             self.read = LONGEST;
         }
     }
 
-    /// Takes out one pitch period where the sound is at least as periodic as `likeness` (−1 to 1) or quiet: how many samples.
+    /// Takes out one pitch period where the sound is at least as periodic as `likeness` (−1 to 1; more is only found in
+    /// pauses) or quiet: how many samples.
     pub(crate) fn shorten(&mut self, likeness: f32) -> Option<usize> {
         if self.ahead() < AHEAD {
             return None;
         }
+        let quiet = self.is_quiet(self.read, self.read + AHEAD);
+        if likeness > 1.0 && !quiet {
+            return None;
+        }
         let (period, alike) = self.period(|period, n| self.read + period + n);
-        if alike < likeness && level::power(&self.samples[self.read..self.read + AHEAD]) > QUIET {
+        if alike < likeness && !quiet {
             return None;
         }
         let seam = self.seam();
@@ -72,7 +84,7 @@ impl Tape {
             return None;
         }
         let (period, alike) = self.period(|period, n| self.read + n - period);
-        if alike < likeness && level::power(&self.samples[self.read - LONGEST..self.read + SEAM]) > QUIET {
+        if alike < likeness && !self.is_quiet(self.read - LONGEST, self.read + SEAM) {
             return None;
         }
         let seam = self.seam();
@@ -80,6 +92,10 @@ impl Tape {
         self.samples[self.read..].rotate_right(period);
         self.blend(&seam);
         Some(period)
+    }
+
+    fn is_quiet(&self, from: usize, to: usize) -> bool {
+        level::power(&self.samples[from..to]) <= QUIET.max(self.loudest * PAUSE)
     }
 
     fn seam(&self) -> [f32; SEAM] {

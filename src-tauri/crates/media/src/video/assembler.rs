@@ -13,8 +13,11 @@ use super::{
     frame_header,
 };
 
-/// When to go on without frames that nothing needs: a packet that was only overtaken has come by then.
+/// When to go on without frames that nothing needs, at the earliest: a packet that was only overtaken has come by then.
 const SKIP_AFTER: Duration = Duration::from_millis(50);
+/// The same at the latest, and what it takes longer than the round trip until what was lost has come once more.
+const SKIP_BY: Duration = Duration::from_millis(100);
+const REPAIR: Duration = Duration::from_millis(20);
 /// When to ask for a key frame at the earliest: by then a retransmission has come on any path that is good for a talk.
 const ASK_AFTER: Duration = Duration::from_millis(180);
 /// The same at the latest: nobody waits longer for a picture that may still come whole.
@@ -50,6 +53,8 @@ pub struct AssembledFrame {
     pub timestamp: u32,
     /// Width and height; of key frames alone.
     pub size: Option<(u32, u32)>,
+    /// How much earlier it could have come out if nothing had been lost.
+    pub waited: Duration,
 }
 
 /// Puts one track's packets together again.
@@ -71,10 +76,14 @@ pub struct Assembler {
     stray: Option<RtpReceived>,
     /// To the sender and back; zero while it is not known.
     rtt: Duration,
+    /// How much later than they could frames are shown.
+    delay: Duration,
 }
 
 #[derive(Debug)]
 struct Packet {
+    /// When it came, where none of a higher number had come before: that is then no repair.
+    came: Option<Instant>,
     timestamp: u32,
     marker: bool,
     part: Part,
@@ -118,11 +127,16 @@ impl Assembler {
         self.rtt = rtt;
     }
 
+    /// How much later than they could frames are shown: so long those may wait as well that nothing needs.
+    pub fn set_delay(&mut self, delay: Duration) {
+        self.delay = delay;
+    }
+
     /// Takes a packet. One that is too old or known already is dropped.
-    pub fn push(&mut self, packet: RtpReceived, _now: Instant) {
-        let Some(number) = self.number(packet.sequence) else { return self.astray(packet) };
+    pub fn push(&mut self, packet: RtpReceived, now: Instant) {
+        let Some(number) = self.number(packet.sequence) else { return self.astray(packet, now) };
         self.stray = None;
-        self.insert(number, packet);
+        self.insert(number, packet, now);
     }
 
     /// The next frame or wish, if there is one. To be called until there is none: after each packet, and at
@@ -133,7 +147,7 @@ impl Assembler {
             match self.next.map_or(Scan::Open, |next| self.scan(next)) {
                 Scan::Frame { end, descriptor, key } => {
                     let follows = self.follows(&descriptor, key, false);
-                    match self.take(end).filter(|_| follows) {
+                    match self.take(end, now).filter(|_| follows) {
                         Some(frame) => {
                             self.note(&descriptor, key);
                             return Some(Assembled::Frame(frame));
@@ -165,12 +179,13 @@ impl Assembler {
         (step.abs() <= MOST_JUMP).then(|| newest.wrapping_add_signed(step))
     }
 
-    fn insert(&mut self, number: u64, packet: RtpReceived) {
+    fn insert(&mut self, number: u64, packet: RtpReceived, now: Instant) {
         if self.next.is_some_and(|next| number < next) || self.packets.contains_key(&number) {
             return;
         }
+        let came = self.newest.is_none_or(|newest| newest < number).then_some(now);
         self.newest = self.newest.max(Some(number));
-        let packet = Packet::from(packet);
+        let packet = Packet { came, ..Packet::from(packet) };
         self.bytes += packet.bytes();
         self.packets.insert(number, packet);
         while self.packets.len() > MOST_PACKETS || self.bytes > MOST_BYTES {
@@ -181,13 +196,14 @@ impl Assembler {
     }
 
     /// One packet from far away may be a forgery or very late; two in a row are another stream.
-    fn astray(&mut self, packet: RtpReceived) {
+    fn astray(&mut self, packet: RtpReceived, now: Instant) {
         match self.stray.take() {
             Some(first) if first.sequence.wrapping_add(1) == packet.sequence => {
-                *self = Self { asked: self.asked, waiting: self.waiting, rtt: self.rtt, ..Self::new() };
-                self.insert(1 << 32 | u64::from(first.sequence), first);
+                let (asked, waiting, rtt, delay) = (self.asked, self.waiting, self.rtt, self.delay);
+                *self = Self { asked, waiting, rtt, delay, ..Self::new() };
+                self.insert(1 << 32 | u64::from(first.sequence), first, now);
                 if let Some(number) = self.number(packet.sequence) {
-                    self.insert(number, packet);
+                    self.insert(number, packet, now);
                 }
             }
             _ => self.stray = Some(packet),
@@ -256,11 +272,14 @@ impl Assembler {
         // A stream begins with its key frame; frames in sequence have lost nothing but padding between them.
         let harmless = match (self.last, descriptor.picture) {
             (None, _) => key,
+            // Nothing that is shown after it refers to what is left out, and it was likely asked for.
+            (Some(_), _) if key => true,
             (Some(last), Some(picture)) => last.picture.is_some_and(|last| picture.follows(last)),
             (Some(_), None) => false,
         };
-        if !harmless && now < since + SKIP_AFTER {
-            self.wake(since + SKIP_AFTER);
+        let skip = since + (self.rtt + REPAIR).clamp(SKIP_AFTER, SKIP_BY).max(self.delay);
+        if !harmless && now < skip {
+            self.wake(skip);
             return false;
         }
         self.drop_before(start);
@@ -292,7 +311,8 @@ impl Assembler {
         let since = *self.waiting.get_or_insert(now);
         let patience = match self.last {
             None if !self.packets.values().any(Packet::starts_key) => SKIP_AFTER,
-            _ => (self.rtt * 3 + ASKING).clamp(ASK_AFTER, ASK_BY),
+            // What comes while frames are held is in time.
+            _ => (self.rtt * 3 + ASKING).clamp(ASK_AFTER, ASK_BY) + self.delay,
         };
         let at = self.asked.map_or(since + patience, |asked| (asked + ASK_EVERY).max(since + patience));
         if now < at {
@@ -309,9 +329,13 @@ impl Assembler {
     }
 
     /// Takes the frame at the head out. `None` where it makes no sense.
-    fn take(&mut self, end: u64) -> Option<AssembledFrame> {
+    fn take(&mut self, end: u64, now: Instant) -> Option<AssembledFrame> {
         let start = self.next?;
         let timestamp = self.packets.get(&start)?.timestamp;
+        // Where all of it was lost, what came next tells when it would have been there.
+        let of_itself = self.packets.range(start..end).filter_map(|(_, packet)| packet.came).max();
+        let due = of_itself.or_else(|| self.packets.range(end..).find_map(|(_, packet)| packet.came));
+        let waited = due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due));
         let mut parts = self.packets.range(start..end).filter_map(|(_, packet)| match &packet.part {
             Part::Readable(_, data) => Some(data.clone()),
             Part::Padding | Part::Unreadable => None,
@@ -326,7 +350,7 @@ impl Assembler {
         self.drop_before(end);
         let key = frame_header::is_key(&data)?;
         let size = frame_header::key_size(&data);
-        (!key || size.is_some()).then_some(AssembledFrame { data, key, timestamp, size })
+        (!key || size.is_some()).then_some(AssembledFrame { data, key, timestamp, size, waited })
     }
 
     fn note(&mut self, frame: &Descriptor, key: bool) {
@@ -362,7 +386,7 @@ impl From<RtpReceived> for Packet {
             Some((descriptor, length)) => Part::Readable(descriptor, packet.payload.slice(length..)),
             None => Part::Unreadable,
         };
-        Self { timestamp: packet.timestamp, marker: packet.marker, part }
+        Self { came: None, timestamp: packet.timestamp, marker: packet.marker, part }
     }
 }
 

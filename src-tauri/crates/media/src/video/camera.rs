@@ -25,8 +25,8 @@ use super::{
 
 /// When to call a camera stalled that delivered before.
 const STALLED: Duration = Duration::from_secs(2);
-/// When to call one stalled that was just opened: some take seconds to find their exposure.
-const NEVER_BEGAN: Duration = Duration::from_secs(6);
+/// When to call one stalled that gave nothing yet: some take seconds to open, and more to find their exposure.
+const NEVER_BEGAN: Duration = Duration::from_secs(8);
 /// When to try again: doubled from the first to the last. A camera that is plugged in is looked for each second.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
 const RETRY_MOST: Duration = Duration::from_secs(4);
@@ -264,7 +264,7 @@ impl Watcher {
         self.attempts = (self.attempts + 1).min(8);
         now + match kind {
             DeviceTrouble::Missing | DeviceTrouble::Unplugged => wait.min(RETRY_GONE),
-            DeviceTrouble::Busy | DeviceTrouble::Denied | DeviceTrouble::Failed => wait,
+            DeviceTrouble::Busy | DeviceTrouble::Denied | DeviceTrouble::Failed | DeviceTrouble::Silent => wait,
         }
     }
 }

@@ -4,8 +4,8 @@
 //! Refuses: sockets, sequence numbers to send, who is in the room.
 //!
 //! Every picture inside is I420, limited range, BT.601. Out: device or synthetic source → latest-only slot → rendition
-//! (one encoder, many subscribers) → one packetizer per session. In: RTP → assembler → frames → decoder, where the
-//! window does not decode them itself.
+//! (one encoder, many subscribers) → one packetizer per session. In: RTP → assembler → frames → playout → decoder,
+//! where the window does not decode them itself.
 
 mod assembler;
 mod camera;
@@ -16,9 +16,11 @@ mod encoder;
 mod error;
 mod event;
 mod frame_header;
+mod freezes;
 mod packetizer;
 pub mod pattern;
 mod picture;
+mod playout;
 mod rendition;
 mod scale;
 mod source;
@@ -35,8 +37,10 @@ pub use decoder::Vp8Decoder;
 pub use encoder::{BASE_SHARE, EncodedFrame, Vp8Encoder};
 pub use error::Error;
 pub use event::CameraEvent;
+pub use freezes::Freezes;
 pub use packetizer::Vp8Packetizer;
 pub use picture::{Picture, Planes, PlanesMut};
+pub use playout::Playout;
 pub use rendition::{Ladder, Load, Rendition, RenditionStats, Subscription};
 pub use scale::{fit, scale};
 pub use source::cameras;

@@ -34,7 +34,8 @@ impl Vp8Packetizer {
         Self { picture, base, before: (picture, base) }
     }
 
-    /// The frame's payloads in order, all of about the same size; the last one carries the marker.
+    /// The frame's payloads in order, the last one with the marker. They are all of one size, or the later ones a byte shorter:
+    /// datagrams of one size can be given to the system together.
     pub fn packetize(&mut self, frame: &EncodedFrame) -> Vec<RtpPayload> {
         self.before = (self.picture, self.base);
         self.picture = self.picture.wrapping_add(1) & 0x7fff;
@@ -43,8 +44,8 @@ impl Vp8Packetizer {
         }
         let length = frame.data.len();
         let count = length.div_ceil(MOST_BYTES - WRITTEN_BYTES);
-        // The borders lie at even fractions of the frame, so no two parts differ by more than a byte.
-        let part = |index: usize| &frame.data[length * index / count..length * (index + 1) / count];
+        let start = |index: usize| index * (length / count) + index.min(length % count);
+        let part = |index: usize| &frame.data[start(index)..start(index + 1)];
         (0..count)
             .map(|index| {
                 let mut payload = BytesMut::with_capacity(WRITTEN_BYTES + part(index).len());
@@ -90,6 +91,7 @@ mod tests {
             let sizes: Vec<_> = packets.iter().map(|packet| packet.payload.len()).collect();
             let (least, most) = (sizes.iter().min().unwrap(), sizes.iter().max().unwrap());
             assert!(*most <= 1160 && most - least <= 1, "{length}: {sizes:?}");
+            assert!(sizes.is_sorted_by(|one, next| one >= next), "{length}: {sizes:?}");
             let whole: Vec<u8> = packets.iter().flat_map(|packet| packet.payload[6..].to_vec()).collect();
             assert_eq!(whole, frame.data);
         }

@@ -66,6 +66,19 @@ tests! {
         assert_eq!((picture.width, picture.height), (320, 180));
     }
 
+    async fn of_a_camera_that_is_too_fast_every_second_picture_is_left_out(rig) {
+        rig.plug(0, "Webcam", &["YUYV 320 240 60"]);
+        let mut camera = rig.open(None);
+        assert_eq!(camera.started().await.1, VideoFormat { width: 320, height: 240, fps: 30 });
+        let first = camera.picture().await;
+        let mut last = first.clone();
+        while last.captured - first.captured < Duration::from_secs(2) {
+            last = camera.picture().await;
+        }
+        let rate = (last.number - first.number) as f64 / (last.captured - first.captured).as_secs_f64();
+        assert!((10.0..33.0).contains(&rate), "{rate} pictures a second");
+    }
+
     async fn a_camera_that_is_pulled_out_is_unplugged_until_it_is_back(rig) {
         rig.plug(0, "Webcam", QVGA);
         let mut camera = rig.open(None);
@@ -134,6 +147,62 @@ tests! {
         assert_eq!(camera.trouble().await, DeviceTrouble::Denied);
         rig.set(0, "ok");
         camera.started().await;
+    }
+
+    async fn a_camera_that_is_taken_while_it_is_out_is_busy_until_it_is_free(rig) {
+        rig.plug(0, "Webcam", QVGA);
+        let mut camera = rig.open(None);
+        camera.started().await;
+        rig.set(0, "unplug");
+        assert_eq!(camera.trouble().await, DeviceTrouble::Unplugged);
+        // Ours may still be closing.
+        let other = loop {
+            match rig.occupy(0) {
+                Some(other) => break other,
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        };
+        rig.set(0, "ok");
+        assert_eq!(camera.trouble().await, DeviceTrouble::Busy);
+        drop(other);
+        assert_eq!(camera.event().await, CameraEvent::Recovered);
+        rig.set(0, "unplug");
+        assert_eq!(camera.trouble().await, DeviceTrouble::Unplugged);
+        rig.set(0, "deny");
+        assert_eq!(camera.trouble().await, DeviceTrouble::Denied);
+        rig.set(0, "ok");
+        assert_eq!(camera.event().await, CameraEvent::Recovered);
+        camera.picture().await;
+    }
+
+    async fn a_mode_that_is_refused_gives_way_to_the_next(rig) {
+        rig.plug(0, "Webcam", &["YUYV 320 240 30", "NV12 320 240 30", "YUYV 160 120 30"]);
+        fs::write(rig.file(0, "refuse"), "NV12 320 240 30\nYUYV 320 240 30").unwrap();
+        let mut camera = rig.open(None);
+        assert_eq!(camera.started().await.1, VideoFormat { width: 160, height: 120, fps: 30 });
+        let picture = camera.picture().await;
+        assert_eq!((picture.width, picture.height), (160, 120));
+        assert!(camera.silent());
+    }
+
+    async fn a_camera_that_refuses_all_its_modes_fails_until_it_takes_one(rig) {
+        rig.plug(0, "Webcam", QVGA);
+        fs::write(rig.file(0, "refuse"), QVGA[0]).unwrap();
+        let mut camera = rig.open(None);
+        assert_eq!(camera.trouble().await, DeviceTrouble::Failed);
+        fs::remove_file(rig.file(0, "refuse")).unwrap();
+        camera.started().await;
+        camera.picture().await;
+    }
+
+    async fn a_camera_that_never_begins_is_in_trouble_and_recovers(rig) {
+        rig.plug(0, "Webcam", QVGA);
+        rig.set(0, "stall");
+        let mut camera = rig.open(None);
+        assert_eq!(camera.trouble().await, DeviceTrouble::Failed);
+        rig.set(0, "ok");
+        assert_eq!(camera.started().await.0, "Webcam");
+        camera.picture().await;
     }
 
     async fn a_camera_that_hangs_is_in_trouble_and_recovers(rig) {

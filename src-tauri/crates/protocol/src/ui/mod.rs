@@ -329,6 +329,8 @@ pub enum DeviceTrouble {
     Failed,
     /// There is none.
     Missing,
+    /// It runs, and gives nothing but digital silence.
+    Silent,
     /// It was pulled out.
     Unplugged,
 }

@@ -82,7 +82,7 @@ impl World {
 
     pub(crate) async fn try_inside(&self, n: u8, run: u8) -> Result<Inside, DriverError> {
         let (mut driver, cut) = self.driver(peer(n)).await;
-        let welcome = soon(driver.join(&room(), &credentials(n, run))).await?;
+        let welcome = soon(driver.join(&room(), &credentials(n, run), &mut || None)).await?;
         Ok(Inside { driver, cut, roster: welcome.roster })
     }
 }

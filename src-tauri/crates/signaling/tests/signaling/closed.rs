@@ -12,6 +12,7 @@ impl Driver for Closed {
         &mut self,
         _: &parlor_protocol::RoomName,
         _: &parlor_signaling::Credentials,
+        _: parlor_signaling::Greeting<'_>,
     ) -> Result<parlor_protocol::signal::Welcome, parlor_signaling::DriverError> {
         match self.0 {
             Some(code) => Err(parlor_signaling::DriverError::Denied { code, message: String::new() }),

@@ -95,6 +95,31 @@ async fn what_is_said_arrives_with_its_sender() {
     }
 }
 
+fn hello(name: &str) -> Hello {
+    Hello { name: name.to_owned(), ..Hello::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_enters_greets_all_others_each_time_with_what_they_say_then() {
+    let hub = MemoryHub::new();
+    let mut ann = Peer::up(&hub, 1).await;
+    let mut ben = Peer::start(&hub, 2);
+    ben.signaling.greet(hello("Ben"));
+    assert_eq!(ben.next().await, SignalingEvent::Greeted(hello("Ben")));
+    assert!(matches!(ben.next().await, SignalingEvent::Up(_)));
+    ben.signaling.greet(hello("Benjamin"));
+    hub.cut(common::peer(2));
+    assert!(matches!(ben.next().await, SignalingEvent::Down { .. }));
+    assert_eq!(ben.next().await, SignalingEvent::Greeted(hello("Benjamin")));
+    assert!(matches!(ben.next().await, SignalingEvent::Up(_)));
+    ben.signaling.send(None, want_offer(1)).unwrap();
+    // Nothing is a replay: each was sealed with a number of its own.
+    let said = [PeerBody::Hello(hello("Ben")), PeerBody::Hello(hello("Benjamin")), want_offer(1)];
+    for body in said {
+        assert_eq!(ann.message().await, body);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_said_while_down_is_sent_when_up() {
     let hub = MemoryHub::new();

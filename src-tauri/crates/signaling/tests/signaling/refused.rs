@@ -112,7 +112,7 @@ async fn a_replay_by_whoever_carries_is_refused() {
     let mut ann = Peer::up(&hub, 1).await;
     // One with Ben's place in the room and his bytes, but who only repeats them.
     let mut carrier = MemoryDriver::new(&hub);
-    carrier.join(&room(), &credentials(2, 1)).await.unwrap();
+    carrier.join(&room(), &credentials(2, 1), &mut || None).await.unwrap();
     let mut sealer = parlor_signaling::Sealer::new(&LinkKey(KEY), &room(), credentials(2, 1));
     let wire = sealer.seal(None, want_offer(1)).unwrap();
     carrier.send(None, wire.clone()).await.unwrap();

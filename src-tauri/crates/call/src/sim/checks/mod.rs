@@ -11,7 +11,7 @@ use std::{
 use parlor_protocol::{
     Cause, MessageId, PeerId, SessionState,
     ctrl::CtrlMessage,
-    media::TrackRole,
+    media::{TrackRole, View},
     peer::PeerBody,
     session::SessionStateEvent,
     signal::{Address, Member},
@@ -54,6 +54,8 @@ struct Seen {
     open: BTreeMap<SessionKey, PeerId>,
     closed: BTreeSet<SessionKey>,
     chat: BTreeSet<MessageId>,
+    /// How large others show our picture, as they said last in each session.
+    views: BTreeMap<SessionKey, View>,
     left: bool,
 }
 
@@ -104,6 +106,11 @@ impl Checks {
             }
         }
         Ok(())
+    }
+
+    /// How large a node was last told in a session that its picture is shown.
+    pub(crate) fn view(&self, node: usize, session: SessionKey) -> Option<View> {
+        self.calls.get(&node)?.views.get(&session).copied()
     }
 
     /// Whether a call shows the chat that it told of.
@@ -167,7 +174,8 @@ impl Seen {
                     self.heard.insert(*from);
                 }
             }
-            SignalingInput::Ignored { .. }
+            SignalingInput::Greeted(_)
+            | SignalingInput::Ignored { .. }
             | SignalingInput::Unreadable { .. }
             | SignalingInput::Unsupported { .. }
             | SignalingInput::Refused { .. } => {}
@@ -264,7 +272,10 @@ impl Seen {
             CallEvent::SessionState(event) => return self.state(event, timings, now),
             CallEvent::Chat { id, .. } => self.chat.insert(*id),
             CallEvent::Left { .. } => !std::mem::replace(&mut self.left, true) && self.connected.is_empty(),
-            CallEvent::PeerView { peer, .. } => self.connected.contains(peer),
+            CallEvent::PeerView { peer, session, view } => {
+                self.views.insert(*session, *view);
+                self.connected.contains(peer) && self.open.get(session) == Some(peer)
+            }
             CallEvent::KnownPeers(_)
             | CallEvent::Notice(_)
             | CallEvent::Refused(_)
@@ -388,6 +399,7 @@ fn notable(output: &Output) -> Option<&'static str> {
             SessionState::New | SessionState::Connecting | SessionState::Closed => None,
         },
         Output::Event(CallEvent::Chat { .. }) => Some("chat"),
+        Output::Event(CallEvent::PeerView { .. }) => Some("view"),
         Output::Event(CallEvent::Notice(notice)) if notice.code == "verification-mismatch" => Some("mismatch"),
         Output::Engine { .. } | Output::Event(_) | Output::Signal { .. } | Output::ViewChanged => None,
     }

@@ -96,6 +96,8 @@ pub(super) struct Node {
     /// Its connection to the server is bound to an older one, which it has not noticed.
     stranded: bool,
     key_is_wrong: bool,
+    /// Says who it is right behind its entry, as a client may.
+    greets: bool,
     /// The person took a tile away.
     pub(super) dismissed: bool,
     deadline: Option<Instant>,
@@ -132,6 +134,8 @@ impl World {
             network: 0,
             stranded: false,
             key_is_wrong: false,
+            // As all but browsers do, of which every third world has some.
+            greets: !seed.is_multiple_of(3) || index.is_multiple_of(2),
             dismissed: false,
             deadline: None,
             busy: BTreeMap::new(),
@@ -254,6 +258,9 @@ impl World {
                 if self.nodes[node].wire.number == number && !self.nodes[node].stranded {
                     if let SignalingInput::Up { .. } = saying.input {
                         self.wire_is_up(node);
+                        if let Some(hello) = self.nodes[node].wire.greeting.take() {
+                            self.input(node, Input::Signaling(SignalingInput::Greeted(hello)));
+                        }
                     }
                     let input = self.open(node, saying);
                     self.input(node, Input::Signaling(input));

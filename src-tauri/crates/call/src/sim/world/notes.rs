@@ -91,6 +91,7 @@ impl World {
 
     pub(super) fn told(&self, input: &SignalingInput) -> String {
         match input {
+            SignalingInput::Greeted(_) => "everybody was greeted".to_owned(),
             SignalingInput::Up { roster, .. } => {
                 let names: Vec<String> = roster.iter().map(|member| self.name(member.address)).collect();
                 format!("in the room with [{}]", names.join(" "))

@@ -11,7 +11,7 @@ use rand::RngExt;
 
 use super::{Happening, World};
 use crate::{
-    Input, SignalingInput,
+    Call, Input, SignalingInput,
     sim::{
         engine::fingerprint,
         server::{Said, Saying, ToServer},
@@ -34,6 +34,12 @@ impl World {
         let member = Member { address: self.address(node), key: self.nodes[node].identity.public_key() };
         self.nodes[node].wire.up = true;
         self.tell_server_now(node, ToServer::Join(member));
+        // What is said right behind the entry is said before anybody knows whether it was granted.
+        let hello = self.nodes[node].call.as_ref().map(Call::hello).filter(|_| self.nodes[node].greets);
+        self.nodes[node].wire.greeting.clone_from(&hello);
+        if let Some(hello) = hello {
+            self.tell_server_now(node, ToServer::Relay { to: None, body: PeerBody::Hello(hello) });
+        }
     }
 
     pub(super) fn wire_is_up(&mut self, node: usize) {
@@ -127,7 +133,8 @@ impl World {
         said.retain(|(_, saying)| match &saying.input {
             SignalingInput::PeerJoined(member) => Some(member.address.peer) != hidden,
             SignalingInput::PeerBack(address) => Some(address.peer) != hidden,
-            SignalingInput::Up { .. }
+            SignalingInput::Greeted(_)
+            | SignalingInput::Up { .. }
             | SignalingInput::Down { .. }
             | SignalingInput::PeerLeft { .. }
             | SignalingInput::Message { .. }

@@ -5,6 +5,7 @@ mod app;
 mod link;
 mod receiver;
 mod tests;
+mod whole;
 
 use std::{
     collections::BTreeMap,

@@ -127,6 +127,32 @@ fn a_steady_path_is_played_as_it_was_said() {
     assert!((15.0..=45.0).contains(heard.buffer.last().unwrap()), "{:?}", heard.buffer.last());
 }
 
+/// Words of half a second, a tone each, with pauses as long between them, as packets.
+fn words(packets: usize) -> Vec<Bytes> {
+    let mut encoder = Encoder::new().unwrap();
+    let frame = |n: usize| if (n / 50).is_multiple_of(2) { sine(n * FRAME) } else { SILENCE };
+    (0..2 * packets).filter_map(|n| encoder.push(&frame(n))).collect()
+}
+
+#[test]
+fn delay_that_is_not_needed_goes_in_pauses_and_no_word_is_cut() {
+    let packets = words(1_000);
+    let heard = play(&packets, 20, 0, &mut |_| vec![millis(30)]);
+    assert!(heard.stats.removed > 0 && heard.stats.inserted == 0, "{:?}", heard.stats);
+    assert!(*heard.buffer.last().unwrap() <= 25.0, "{:?}", heard.buffer.last());
+    let mut decoder = opus::Decoder::new(RATE, Channels::Mono).unwrap();
+    let mut whole = Vec::new();
+    for packet in &packets {
+        let mut pcm = [0.0; 960];
+        decoder.decode_float(packet, &mut pcm, false).unwrap();
+        whole.extend(pcm);
+    }
+    let energy = |samples: &[f32]| samples.iter().map(|sample| f64::from(sample * sample)).sum::<f64>();
+    // Both begin in the pause after the first word. One cut of 2.5 ms in all the words would be twice as much.
+    let left = energy(heard.after(1)) / energy(&whole[RATE as usize..]);
+    assert!((left - 1.0).abs() < 0.000_15, "{left} of the words is left");
+}
+
 #[test]
 fn ten_percent_loss_leaves_no_hole() {
     let packets = speech(1_000);

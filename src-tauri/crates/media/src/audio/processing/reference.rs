@@ -30,6 +30,8 @@ const INPUT: usize = 600;
 const SPARE: usize = FRAME / 2;
 /// No more than this waits when reading begins for the first time: 20 ms.
 const FIRST: usize = 2 * FRAME;
+/// Reading that runs dry less often was not at the wrong distance: a thread was late.
+const RARELY: Duration = Duration::from_secs(10);
 /// Frames without anything to read after which the speaker is taken to have paused: 100 ms.
 const PAUSE: u32 = 10;
 /// So much more or less than the level to hold, in seconds, is no drift.
@@ -58,6 +60,8 @@ pub fn reference() -> Result<(Played, Reference), String> {
         drift: Drift::default(),
         running: false,
         dry: 0,
+        dried: None,
+        late: None,
         apart: None,
     };
     Ok((Played { ring: writer, number: 0 }, reference))
@@ -102,6 +106,10 @@ pub struct Reference {
     running: bool,
     /// Frames in a row for which there was nothing.
     dry: u32,
+    /// When it ran dry last.
+    dried: Option<Instant>,
+    /// Samples that were not there in their time and are skipped when they come; none where they are to be read later.
+    late: Option<usize>,
     /// Since when the level is far from the one to hold.
     apart: Option<Instant>,
 }
@@ -115,12 +123,13 @@ impl Reference {
             *frame = SILENCE;
             return false;
         }
+        self.catch_up();
         if !self.convert(frame) {
             *frame = SILENCE;
-            self.ran_dry();
+            self.ran_dry(now);
             return false;
         }
-        if std::mem::take(&mut self.dry) > 0 {
+        if std::mem::take(&mut self.dry) > 0 && self.late.take().is_none() {
             // What came late is read a frame later from now on.
             self.drift.disturbed();
         }
@@ -199,11 +208,26 @@ impl Reference {
         self.resampler.process_into_buffer(&input, &mut output, None).is_ok()
     }
 
-    fn ran_dry(&mut self) {
+    /// The speaker plays on in its own time, and so does what is read.
+    fn catch_up(&mut self) {
+        if let Some(late) = self.late {
+            let over = late.min(self.waiting.len());
+            self.forget(over);
+            self.late = Some(late - over);
+        }
+    }
+
+    fn ran_dry(&mut self, now: Instant) {
+        if self.dry == 0 {
+            let often = self.dried.replace(now).is_some_and(|last| now.saturating_duration_since(last) < RARELY);
+            self.late = (!often && self.drift.held().is_some()).then_some(0);
+        }
+        self.late = self.late.map(|late| late + FRAME);
         self.dry += 1;
         if self.dry >= PAUSE {
             self.running = false;
             self.dry = 0;
+            self.late = None;
             self.waiting.clear();
         }
     }

@@ -176,6 +176,62 @@ fn on_a_long_path_retransmissions_have_their_time_before_a_key_frame_is_asked_fo
 }
 
 #[test]
+fn what_is_lost_above_the_base_layer_is_waited_for_as_long_as_it_takes_to_come_again_or_as_frames_are_held_anyway() {
+    for (rtt, delay, before) in [(0, 0, 49), (40, 0, 59), (300, 0, 99), (40, 90, 89)] {
+        let (mut stream, mut receiver) = (Stream::new(), Receiver::new());
+        receiver.assembler.set_rtt(Duration::from_millis(rtt));
+        receiver.assembler.set_delay(Duration::from_millis(delay));
+        let sent = stream.run(2);
+        assert_eq!(receiver.push(&[&sent[0][..], &sent[1][..1], &sent[2][..]].concat()), frames([1]));
+        assert_eq!(receiver.wait(before), [], "{rtt} {delay}");
+        assert_eq!(receiver.wait(1), frames([3]), "{rtt} {delay}");
+    }
+}
+
+#[test]
+fn a_key_frame_waits_for_nothing_that_was_lost_before_it() {
+    let (mut stream, mut receiver) = (Stream::new(), Receiver::new());
+    let sent = stream.run(2);
+    assert_eq!(receiver.push(&[&sent[0][..], &sent[1][..], &sent[2][1..]].concat()), frames([1, 2]));
+    assert_eq!(receiver.push(&stream.frame(true, 0, 3000)), frames([4]));
+}
+
+#[test]
+fn where_frames_are_held_retransmissions_have_more_time_before_a_key_frame_is_asked_for() {
+    let (mut stream, mut receiver) = (Stream::new(), Receiver::new());
+    receiver.assembler.set_delay(Duration::from_millis(70));
+    let sent = stream.run(3);
+    assert_eq!(receiver.push(&[&sent[0][..], &sent[1][..], &sent[2][1..], &sent[3][..]].concat()), frames([1, 2]));
+    assert_eq!(receiver.wait(249), []);
+    assert_eq!(receiver.wait(1), [Ask]);
+}
+
+#[test]
+fn a_frame_tells_how_long_it_waited_for_what_was_lost() {
+    let (mut stream, mut assembler, start) = (Stream::new(), Assembler::new(), Instant::now());
+    let at = |ms| start + Duration::from_millis(ms);
+    let sent = stream.run(3);
+    let waited = |assembler: &mut Assembler, ms| {
+        let out = std::iter::from_fn(|| assembler.poll(at(ms)));
+        let waited = |assembled| match assembled {
+            Assembled::Frame(frame) => frame.waited.as_millis(),
+            Assembled::KeyFrameNeeded => panic!("nothing is lost for good"),
+        };
+        out.map(waited).collect::<Vec<_>>()
+    };
+    sent[0].iter().enumerate().for_each(|(n, packet)| assembler.push(packet.clone(), at(n as u64 * 5)));
+    assert_eq!(waited(&mut assembler, 10), [0]);
+    assembler.push(sent[1][0].clone(), at(33));
+    assembler.push(sent[1][2].clone(), at(43));
+    sent[2].iter().for_each(|packet| assembler.push(packet.clone(), at(66)));
+    assert_eq!(waited(&mut assembler, 80), []);
+    assembler.push(sent[1][1].clone(), at(90));
+    assert_eq!(waited(&mut assembler, 90), [47, 24]);
+    sent[3].iter().for_each(|packet| assembler.push(packet.clone(), at(99)));
+    assert_eq!(waited(&mut assembler, 99), [0]);
+}
+
+#[test]
 fn key_frames_are_asked_for_at_a_bounded_rate() {
     let (mut stream, mut receiver) = (Stream::new(), Receiver::new());
     stream.frame(true, 0, 3000);

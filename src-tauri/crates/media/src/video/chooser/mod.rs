@@ -19,8 +19,9 @@ use parlor_protocol::{device::VideoFormat, media::Extent};
 use self::taker::Taker;
 use super::BASE_SHARE;
 
-/// The part of a path's estimate that pictures may take, in percent; the rest is for headers and mistakes of the estimate.
-const PICTURE_SHARE: u64 = 85;
+/// The part of a path's estimate that pictures may take, in percent; the rest is for headers and mistakes of the encoder. Much
+/// less would leave the path unused: the estimate does not go beyond what is used of it.
+const PICTURE_SHARE: u64 = 94;
 /// Bits a second that sound takes, its headers included. It is never asked to give any back.
 const SOUND: u64 = 50_000;
 /// What a path is thought to carry before anything is known of it, in bits a second.
@@ -74,6 +75,12 @@ impl Chooser {
         self.takers.entry(id).or_default().shown = shown;
     }
 
+    /// A taker's path carries nothing at present, or something again. While there are others it goes along with what they
+    /// take, and what its path bears does not count. Whether that is news.
+    pub fn set_lost(&mut self, id: u64, lost: bool) -> bool {
+        self.takers.get_mut(&id).is_some_and(|taker| std::mem::replace(&mut taker.lost, lost) != lost)
+    }
+
     /// A taker is gone.
     pub fn remove(&mut self, id: u64) {
         self.takers.remove(&id);
@@ -91,16 +98,25 @@ impl Chooser {
         let mut crowd = vec![0; formats.len()];
         for taker in self.takers.values_mut() {
             taker.look(formats, now);
-            taker.rung().into_iter().for_each(|rung| crowd[rung] += 1);
         }
-        for taker in self.takers.values_mut() {
+        // Where all are lost nobody can be gone along with.
+        let all = self.takers.values().all(|taker| taker.lost || !taker.looks());
+        let counts = |taker: &Taker| all || !taker.lost;
+        for rung in self.takers.values().filter(|taker| counts(taker)).filter_map(Taker::rung) {
+            crowd[rung] += 1;
+        }
+        for taker in self.takers.values_mut().filter(|taker| counts(taker)) {
             taker.wait(&self.rates, &crowd, now);
         }
-        let ideal = self.ideal(formats);
-        for (taker, ideal) in self.takers.values_mut().zip(ideal) {
+        let ideal = self.ideal(formats, counts);
+        for (taker, ideal) in self.takers.values_mut().filter(|taker| counts(taker)).zip(ideal) {
             taker.go(ideal, formats, now);
         }
-        self.rates = (0..formats.len()).map(|rung| self.rate(rung, formats[rung])).collect();
+        let smallest = self.takers.values().filter(|taker| counts(taker)).filter_map(Taker::rung).min();
+        for taker in self.takers.values_mut().filter(|taker| !counts(taker) && taker.looks()) {
+            smallest.into_iter().for_each(|rung| taker.go_along(rung));
+        }
+        self.rates = (0..formats.len()).map(|rung| self.rate(rung, formats[rung], all)).collect();
         self.rates.iter().map(|rate| (*rate > 0).then(|| u32::try_from(*rate).unwrap_or(u32::MAX))).collect()
     }
 
@@ -111,8 +127,8 @@ impl Chooser {
 
     /// The rendition that each taker would have if it had to wait for nothing, from the largest down: who cannot keep up with
     /// the best of one is a candidate for the next.
-    fn ideal(&self, formats: &[VideoFormat]) -> Vec<usize> {
-        let takers: Vec<&Taker> = self.takers.values().collect();
+    fn ideal(&self, formats: &[VideoFormat], counts: impl Fn(&Taker) -> bool) -> Vec<usize> {
+        let takers: Vec<&Taker> = self.takers.values().filter(|taker| counts(taker)).collect();
         let mut ideal = vec![0; takers.len()];
         for rung in (1..formats.len()).rev() {
             let candidate = |(at, taker): &(usize, &&Taker)| ideal[*at] == 0 && taker.bears(rung, least(formats[rung]));
@@ -129,9 +145,10 @@ impl Chooser {
     }
 
     /// The bits of a rendition, and which of its takers bear its upper layer.
-    fn rate(&mut self, rung: usize, format: VideoFormat) -> u64 {
+    fn rate(&mut self, rung: usize, format: VideoFormat, all: bool) -> u64 {
         let most = most(format);
-        let members = self.takers.values().filter(|taker| taker.rung() == Some(rung));
+        let counts = |taker: &&Taker| taker.rung() == Some(rung) && (all || !taker.lost);
+        let members = self.takers.values().filter(counts);
         let members: Vec<(u64, bool)> = members.map(|taker| (taker.budget(), taker.is_patient())).collect();
         let Some(best) = members.iter().map(|(budget, _)| most.min(*budget)).max() else { return 0 };
         // Below the smallest rendition there is none to go to: who cannot keep up there does with its base layer.
@@ -142,7 +159,7 @@ impl Chooser {
         let leaders = if full.is_empty() { &based } else { &full };
         let rate = leaders.iter().map(|(budget, _)| most.min(*budget)).min().unwrap_or(best);
         let rate = based.iter().map(|(budget, _)| budget * 100 / BASE).fold(rate, u64::min).max(LEAST);
-        for taker in self.takers.values_mut() {
+        for taker in self.takers.values_mut().filter(|taker| all || !taker.lost) {
             taker.share(rung, rate);
         }
         rate

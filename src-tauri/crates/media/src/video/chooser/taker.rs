@@ -27,6 +27,8 @@ pub(super) struct Taker {
     short: Option<Instant>,
     /// It does with the base layer for a moment.
     patient: bool,
+    /// Its path carries nothing at present.
+    pub(super) lost: bool,
     wake: Option<Instant>,
 }
 
@@ -43,6 +45,7 @@ impl Default for Taker {
             hold: HOLD,
             short: None,
             patient: false,
+            lost: false,
             wake: None,
         }
     }
@@ -56,6 +59,11 @@ impl Taker {
 
     pub(super) fn rung(&self) -> Option<usize> {
         self.choice.map(|choice| choice.rung)
+    }
+
+    /// Whether it shows anything.
+    pub(super) fn looks(&self) -> bool {
+        self.useful.is_some()
     }
 
     pub(super) fn is_patient(&self) -> bool {
@@ -142,6 +150,12 @@ impl Taker {
         if let Some(choice) = self.choice.as_mut().filter(|choice| choice.rung == rung) {
             choice.upper = budget >= rate;
         }
+    }
+
+    /// Goes along with others, with as little as may be: its path carries nothing, or may heal any moment.
+    pub(super) fn go_along(&mut self, rung: usize) {
+        self.take(rung);
+        self.choice = Some(Choice { rung, upper: false });
     }
 
     fn take(&mut self, rung: usize) {

@@ -69,7 +69,7 @@ impl World {
 fn a_slow_and_a_fast_path_both_get_their_best_from_two_encoders() {
     let world = World::new(&[300_000, 3_000_000]);
     assert_eq!((world.rung(0), world.rung(1)), (Some(1), Some(2)));
-    assert_eq!(world.rates, [None, Some(205_000), Some(2_500_000)]);
+    assert_eq!(world.rates, [None, Some(232_000), Some(2_500_000)]);
     assert!(world.upper(0) && world.upper(1));
 }
 
@@ -77,14 +77,14 @@ fn a_slow_and_a_fast_path_both_get_their_best_from_two_encoders() {
 fn takers_that_are_alike_share_one_encoder_at_what_the_least_bears() {
     let world = World::new(&[2_000_000, 1_800_000, 1_600_000, 2_400_000, 1_700_000, 1_900_000]);
     assert!((0..6).all(|id| world.rung(id) == Some(2) && world.upper(id)));
-    assert_eq!(world.rates, [None, None, Some(1_310_000)]);
+    assert_eq!(world.rates, [None, None, Some(1_454_000)]);
 }
 
 #[test]
 fn one_that_bears_less_than_half_of_the_best_drags_nobody_down() {
-    let world = World::new(&[3_000_000, 2_900_000, 900_000]);
+    let world = World::new(&[2_700_000, 2_600_000, 800_000]);
     assert_eq!((world.rung(0), world.rung(1), world.rung(2)), (Some(2), Some(2), Some(1)));
-    assert_eq!(world.rates, [None, Some(715_000), Some(2_415_000)]);
+    assert_eq!(world.rates, [None, Some(702_000), Some(2_394_000)]);
 }
 
 #[test]
@@ -124,11 +124,11 @@ fn a_tile_that_grows_is_served_at_once_and_one_that_shrinks_after_a_while() {
 fn alone_on_a_rendition_the_encoder_follows_and_the_rendition_falls_at_once() {
     let mut world = World::new(&[3_000_000]);
     world.estimate(0, 1_000_000);
-    assert_eq!((world.rung(0), world.upper(0), world.rates[2]), (Some(2), true, Some(800_000)));
+    assert_eq!((world.rung(0), world.upper(0), world.rates[2]), (Some(2), true, Some(890_000)));
     world.estimate(0, 600_000);
-    assert_eq!((world.rung(0), world.rates[1]), (Some(1), Some(460_000)));
+    assert_eq!((world.rung(0), world.rates[1]), (Some(1), Some(514_000)));
     world.estimate(0, 150_000);
-    assert_eq!((world.rung(0), world.rates[0]), (Some(0), Some(77_500)));
+    assert_eq!((world.rung(0), world.rates[0]), (Some(0), Some(91_000)));
     world.estimate(0, 0);
     assert_eq!((world.rung(0), world.rates[0]), (Some(0), Some(20_000)), "it never stops");
 }
@@ -148,10 +148,10 @@ fn among_others_the_upper_layer_goes_first_and_then_they_share_or_part() {
     // Lasting, within the band: the other one follows.
     world.estimate(1, 2_200_000);
     world.pass(ms(1600));
-    assert_eq!((world.rung(1), world.upper(1), world.rates[2]), (Some(2), true, Some(1_820_000)));
+    assert_eq!((world.rung(1), world.upper(1), world.rates[2]), (Some(2), true, Some(2_018_000)));
     // Too much for the base layer: at once.
     world.estimate(1, 700_000);
-    assert_eq!((world.rung(0), world.rung(1), world.rates[1]), (Some(2), Some(1), Some(545_000)));
+    assert_eq!((world.rung(0), world.rung(1), world.rates[1]), (Some(2), Some(1), Some(608_000)));
 }
 
 #[test]
@@ -299,4 +299,29 @@ proptest! {
         }
         prop_assert!(changes.iter().all(|changes| *changes <= 16), "{changes:?} within a minute");
     }
+}
+
+#[test]
+fn who_is_lost_drags_nobody_down_and_needs_no_encoder_of_its_own() {
+    let mut world = World::new(&[2_000_000, 2_000_000, 900_000]);
+    let (before, budget) = (world.rates.clone(), world.rates[2]);
+    assert!(budget.is_some() && world.rung(1) == Some(2));
+    assert!(world.chooser.set_lost(1, true) && !world.chooser.set_lost(1, true));
+    for estimate in [1_000_000, 300_000, 60_000] {
+        world.estimate(1, estimate);
+        world.pass(ms(700));
+        assert_eq!(world.rates, before, "at {estimate}");
+    }
+    // It goes along with the least that the others take, without the upper layer.
+    let smallest = world.rates.iter().position(Option::is_some).unwrap();
+    assert_eq!(world.chooser.choice(1), Some(Choice { rung: smallest, upper: false }));
+    world.chooser.set_lost(1, false);
+    world.plan();
+    assert_eq!(world.rung(1), Some(0));
+    // Alone it is sent what its path bears, as far as anybody knows.
+    for id in 0..3 {
+        world.chooser.set_lost(id, true);
+    }
+    world.plan();
+    assert_eq!((world.rung(0), world.rung(1)), (Some(2), Some(0)));
 }

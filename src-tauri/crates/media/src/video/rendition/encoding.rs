@@ -44,7 +44,8 @@ impl Encoding {
         }
     }
 
-    /// Nobody takes the frames: there is no encoder to keep. The next frame will be a key frame.
+    /// Nobody takes the frames: there is no encoder to keep. The next frame will be a key frame, which comes no sooner after
+    /// the last one than any other: who looks away and back again is sent no more of them than who asks for them.
     pub(super) fn rest(&mut self) {
         self.encoder = None;
     }
@@ -66,7 +67,11 @@ impl Encoding {
         wish: Wish,
         now: Instant,
     ) -> Result<Option<EncodedFrame>, Error> {
-        let key = wish.key && self.last_key.is_none_or(|last| now >= last + KEY_EVERY);
+        let may_be_key = self.last_key.is_none_or(|last| now >= last + KEY_EVERY);
+        if self.encoder.is_none() && !may_be_key {
+            return Ok(None);
+        }
+        let key = wish.key && may_be_key;
         if !self.pace.take(if fresh { picture.captured } else { now }, key) {
             return Ok(None);
         }
@@ -182,7 +187,24 @@ mod tests {
         assert_eq!([0, 1, 2].map(|counter| next(&mut encoding, counter)), [true, false, false]);
         encoding.rest();
         assert!(encoding.encoder.is_none());
-        assert_eq!([3, 4].map(|counter| next(&mut encoding, counter)), [true, false]);
+        assert_eq!([15, 16].map(|counter| next(&mut encoding, counter)), [true, false]);
+    }
+
+    #[test]
+    fn who_looks_away_and_back_again_gets_no_more_key_frames_than_who_asks_for_them() {
+        let (pattern, start) = (Pattern::new(160, 90).unwrap(), Instant::now());
+        let (mut encoding, mut keys) = (Encoding::new(FORMAT), Vec::new());
+        for counter in 0..90 {
+            // Ten times a second.
+            if counter % 3 == 0 {
+                encoding.rest();
+            }
+            let now = start + Duration::from_secs(1) * counter / 30;
+            let wish = Wish { bitrate: 300_000, key: true };
+            let frame = encoding.picture(&pattern.draw(counter, now), true, wish, now).unwrap();
+            keys.extend(frame.filter(|frame| frame.key).map(|_| counter));
+        }
+        assert!((5..=6).contains(&keys.len()) && keys.windows(2).all(|pair| pair[1] - pair[0] >= 15), "{keys:?}");
     }
 
     #[test]

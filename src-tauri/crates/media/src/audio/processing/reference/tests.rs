@@ -107,6 +107,24 @@ fn a_microphone_that_stood_still_reads_at_the_same_distance() {
 }
 
 #[test]
+fn a_speaker_s_thread_that_was_late_once_changes_no_distance() {
+    for late in [1, 3, 4] {
+        let mut bench = Bench::new(0.0, 2);
+        let before = *bench.run(1_500, true, true).last().unwrap();
+        // Nothing comes for a while, and then all of it.
+        let (mut frame, mut dry) = (SILENCE, 0);
+        for _ in 0..2 * late {
+            bench.now += 0.01;
+            let now = bench.start + Duration::from_secs_f64(bench.now);
+            dry += usize::from(!bench.reference.pull(&mut frame, now));
+        }
+        assert!(dry + 3 >= 2 * late, "{dry} of {} frames were not there", 2 * late);
+        let after = bench.run(10, true, true);
+        assert!((after[8] - before).abs() < 1.0, "{late}: {before} ms before, {} after", after[8]);
+    }
+}
+
+#[test]
 fn samples_that_the_microphone_lost_are_skipped() {
     let mut bench = Bench::new(0.0, 2);
     let before = *bench.run(1_500, true, true).last().unwrap();
