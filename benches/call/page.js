@@ -14,8 +14,9 @@ bench.prepare = async ({ width, height, fps, devices }) => {
 /**
  * One more connection.
  * @param kilobits  the most that a picture is sent with, where not as much as the path carries
+ * @param shrink  by how much its sides are sent smaller than the camera's
  */
-bench.open = async (id, { offers, kilobits }) => {
+bench.open = async (id, { offers, kilobits, shrink }) => {
   const start = performance.now();
   const pc = new RTCPeerConnection();
   connections.set(id, pc);
@@ -40,6 +41,7 @@ bench.open = async (id, { offers, kilobits }) => {
     // As large as asked for, whatever it costs: otherwise another picture is compared.
     parameters.degradationPreference = 'maintain-resolution';
     if (kilobits) parameters.encodings[0].maxBitrate = kilobits * 1000;
+    if (shrink) parameters.encodings[0].scaleResolutionDownBy = shrink;
     await line.sender.setParameters(parameters);
   }
   if (!offers) return;

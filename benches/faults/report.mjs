@@ -1,13 +1,6 @@
 // Figures of all runs as a table, and whether they keep what was promised.
 
-export const median = (list) => quantile(list, 0.5);
-export const p95 = (list) => quantile(list, 0.95);
-
-/** The least value that this part of all is not above (nearest rank). */
-function quantile(list, part) {
-  const sorted = [...list].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)];
-}
+import { median, p95 } from '../support/report.mjs';
 
 const times = (list) => list.map(({ ms }) => ms);
 

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 
-import { p95 } from '../faults/report.mjs';
+import { p95 } from '../support/report.mjs';
 
 /** The length of time that a rate is taken over. */
 const WINDOW_MS = 1000;

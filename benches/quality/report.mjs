@@ -1,15 +1,9 @@
 // Figures of both as a table, each with its bar.
 
-import { median } from '../faults/report.mjs';
+import { median, worst95 } from '../support/report.mjs';
 
 const NAME = 46;
 const WIDTHS = [7, 10, 10, 10, 10, 8];
-
-/** The value that 95 of 100 are no worse than (nearest rank). */
-export function worst95(list, more = false) {
-  const sorted = [...list].sort((a, b) => (more ? b - a : a - b));
-  return sorted[Math.max(0, Math.ceil(0.95 * sorted.length) - 1)];
-}
 
 /** The figures of one group, in the order in which they came first. */
 export class Table {

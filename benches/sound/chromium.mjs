@@ -104,14 +104,18 @@ export class ChromiumCall {
     return { jitter: mean('waited', 'emitted'), ...(to.played > from.played && { playout: mean('delayed', 'played') }) };
   }
 
+  /** How many seconds b has heard so far. Its clock in the place of a speaker leaves out what it is late for. */
+  async position() {
+    return (await this.b.page.evaluate(() => globalThis.bench.heard)) / RATE;
+  }
+
   /** What b heard, as a WAV file. */
   async recording() {
     clearInterval(this.fetching);
     if (this.failed) throw this.failed;
     await this.b.fetch();
     const samples = readFileSync(this.b.path);
-    const missing = (Date.now() - this.hearing) / 1000 - samples.length / 2 / RATE;
-    if (Math.abs(missing) > 1) throw new Error(`the recording in the page lacks ${missing.toFixed(1)} s`);
+    this.skipped = (Date.now() - this.hearing) / 1000 - samples.length / 2 / RATE;
     const path = this.b.path.replace(/raw$/, 'wav');
     writeFileSync(path, wav(samples));
     rmSync(this.b.path);

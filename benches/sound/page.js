@@ -1,6 +1,6 @@
 // One side of a call of two with sound alone. Signals go through whoever drives the page.
 
-const bench = (globalThis.bench = { pieces: [] });
+const bench = (globalThis.bench = { pieces: [], heard: 0 });
 const RATE = 48_000;
 
 /** Opens the microphone: a file begins there. Gives the time of it. */
@@ -42,6 +42,7 @@ async function record(track) {
     if (value.sampleRate !== RATE) throw new Error(`sound comes at ${value.sampleRate} Hz`);
     bench.hearing ??= Date.now();
     const samples = new Float32Array(value.numberOfFrames);
+    bench.heard += samples.length;
     value.copyTo(samples, { planeIndex: 0, format: 'f32-planar' });
     value.close();
     bench.pieces.push(Int16Array.from(samples, (sample) => Math.round(Math.min(1, Math.max(-1, sample)) * 32767)));

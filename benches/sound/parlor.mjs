@@ -77,6 +77,11 @@ export class ParlorCall {
     return { jitter: readings.reduce((sum, { sessions }) => sum + sessions[0].audio_in.buffer_ms, 0) / readings.length };
   }
 
+  /** How many seconds b has heard so far: its clock leaves nothing out. */
+  async position() {
+    return (Date.now() - this.hearing) / 1000;
+  }
+
   /** What b heard, as a WAV file; the last second may be missing. */
   async recording() {
     return this.b.path;

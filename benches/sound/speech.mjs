@@ -18,7 +18,7 @@ const condition = (percent, burst) => ({
 const LOSSES = [5, 10, 20, 30];
 export const conditions = [condition(0, false), ...LOSSES.map((percent) => condition(percent, false)), ...LOSSES.map((percent) => condition(percent, true))];
 
-/** What b hears of a in one call through all conditions: `{ name, stretches: [{ pesq, astray }], lost, concealed, machine }`. */
+/** What b hears of a in one call through all conditions: `{ name, stretches: [{ pesq, astray }], lost, concealed, skipped, machine }`. */
 async function listen(kind, chosen, run, { layout, folder }) {
   const world = await World.start({ natA: 'none', natB: 'none' });
   let call;
@@ -29,25 +29,27 @@ async function listen(kind, chosen, run, { layout, folder }) {
     for (const [n, { name, percent, burst }] of chosen.entries()) {
       const begin = call.speaking + n * layout.seconds * 1000;
       await until(begin);
+      const heard = (await call.position()) - (Date.now() - begin) / 1000;
       await world.link('wlan0@a', { 'loss-out': percent, burst, seed: run * 1000 + percent * 10 + burst });
       await until(begin + layout.settleSeconds * 1000);
       const before = await call.figures();
       const machine = watch();
       await until(begin + layout.seconds * 1000);
-      turns.push({ name, begin, before, after: await call.figures(), machine: machine() });
+      turns.push({ name, heard, before, after: await call.figures(), machine: machine() });
     }
     // The file that is heard is written once a second.
     await sleep(1500);
     const heard = await call.recording();
     await call.stop();
     const results = [];
-    for (const { name, begin, before, after, machine } of turns) {
-      const stretches = layout.stretches.map((start) => ({ start, at: (begin - call.hearing) / 1000 + start }));
+    for (const { name, heard: from, before, after, machine } of turns) {
+      const stretches = layout.stretches.map((start) => ({ start, at: from + start }));
       results.push({
         name,
         stretches: await measure('speech', { sent, heard, seconds: layout.stretchSeconds, stretches }),
         lost: (after.lost - before.lost) / (after.packets - before.packets),
         concealed: (after.concealed - before.concealed) / (after.at - before.at),
+        skipped: call.skipped ?? 0,
         machine,
       });
     }

@@ -94,9 +94,10 @@ export class Page {
     const rates = (key) => now.connections.map((one, n) => (one[key] - before.connections[n][key]) / seconds);
     const sum = (key) => rates(key).reduce((all, rate) => all + rate, 0);
     const { size, sentSize, limited } = now.connections[0];
+    const sizes = now.connections.map((one) => one.sentSize);
     return {
       painted: (now.painted - before.painted) / seconds, decodedLeast: Math.min(...rates('decoded')), sentLeast: Math.min(...rates('sent')), pictures: sum('decoded') + sum('sent'),
-      kilobits: (sum('bytes') * 8) / 1000 / now.connections.length, size: size[0] ? size : sentSize, limited,
+      kilobits: (sum('bytes') * 8) / 1000 / now.connections.length, size: size[0] ? size : sentSize, sizes, limited,
     };
   }
 
@@ -110,13 +111,15 @@ export class Page {
  * A call of one page that is measured with some in another browser. Each of those has a connection to the measured one alone:
  * what they would say to each other it never hears, and the machine is spared it.
  * @param film  what the measured one sends; `theirs` what each of the others does, none where they only receive
+ * @param kilobits  the most that is sent with on any connection; `each` the same of each of them, `shrinks` by how much it is sent
+ *     a smaller picture
  */
-export async function starCall({ film, theirs, others, picture, kilobits }) {
+export async function starCall({ film, theirs, others, picture, kilobits, each = [], shrinks = [] }) {
   const pages = [];
   try {
     for (const side of [{ film: theirs, others: 0 }, { film, others: theirs ? others : 0 }]) pages.push(await Page.open({ ...side, picture }));
     const [far, near] = pages;
-    for (let n = 0; n < others; n++) await far.connect(near, n, { kilobits });
+    for (let n = 0; n < others; n++) await far.connect(near, n, { kilobits: each[n] ?? kilobits, shrink: shrinks[n] });
     await near.ready({ paints: theirs !== undefined });
     return callOf(pages, [near]);
   } catch (error) {

@@ -26,7 +26,7 @@ export async function measure(call, { seconds }) {
       join: call.join, boxes: call.boxes, machine, strangers, threads: trees[0].threads, cores, megabytes: mean(trees.map((tree) => tree.megabytes)),
       painted: least('painted'), decoded: least('decodedLeast'), sent: least('sentLeast'), pictures, perPicture: (cores / pictures) * 1000,
       perPainted: (cores / mean(sides.map((side) => side.painted))) * 1000, kilobits: mean(sides.map((side) => side.kilobits)),
-      size: sides.at(-1).size, limited: sides.map((side) => side.limited).filter((reason) => reason && reason !== 'none'),
+      size: sides.at(-1).size, sizes: sides[0].sizes, each: sides[0].each, limited: sides.map((side) => side.limited).filter((reason) => reason && reason !== 'none'),
     };
   } finally {
     await call.close();

@@ -125,10 +125,12 @@ class Peer {
     const rates = (look) => peers.map((peer) => ofPeer(peer, look));
     const [decoded, sent] = [rates(({ video_in }) => video_in.fps), rates(({ video_out }) => video_out.fps)];
     const { video_in, video_out } = lines.at(-1).sessions[0];
+    const each = rates(({ send }) => send.bitrate / 1000);
+    const sizes = lines.at(-1).sessions.map((session) => [session.video_out.width, session.video_out.height]);
     const { width, height } = video_in.width ? video_in : video_out;
     return {
       decodedLeast: Math.min(...decoded), sentLeast: Math.min(...sent), pictures: [...decoded, ...sent].reduce((sum, rate) => sum + rate, 0),
-      kilobits: mean(rates(({ send }) => send.bitrate / 1000)), size: [width, height],
+      kilobits: mean(each), each, size: [width, height], sizes,
     };
   }
 

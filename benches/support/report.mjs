@@ -9,9 +9,10 @@ export function quantile(list, part) {
 }
 
 export const median = (list) => quantile(list, 0.5);
+export const p95 = (list) => quantile(list, 0.95);
 
 /** Of figures that should be small the 95th percentile, of those that should be large the 5th. */
-const bad = (list, { large }) => quantile(list, large ? 0.05 : 0.95);
+export const worst95 = (list, large = false) => quantile(list, large ? 0.05 : 0.95);
 
 /**
  * A figure of a table.
@@ -22,7 +23,7 @@ const bad = (list, { large }) => quantile(list, large ? 0.05 : 0.95);
  * @param large  more is better
  */
 export function row(name, values, { digits = 0, bar, bar95, own, large = false } = {}) {
-  const figures = Object.fromEntries(Object.entries(values).map(([product, list]) => [product, list.length === 0 ? {} : { median: median(list), p95: bad(list, { large }) }]));
+  const figures = Object.fromEntries(Object.entries(values).map(([product, list]) => [product, list.length === 0 ? {} : { median: median(list), p95: worst95(list, large) }]));
   const { Parlor, Chromium } = figures;
   const [ratio, ratio95] = [Parlor.median / Chromium.median, Parlor.p95 / Chromium.p95];
   const verdicts = [];
