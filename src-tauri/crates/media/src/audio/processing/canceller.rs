@@ -1,10 +1,11 @@
-//! The far end's voice taken out of the near end's sound: AEC3, in three bands.
+//! The far end's voice taken out of the near end's sound: AEC3, in three bands, and our own gain while both speak.
 
-use sonora_aec3::{block::Block, block_processor::BlockProcessor, config::EchoCanceller3Config};
+use sonora_aec3::{block::Block, block_processor::BlockProcessor, common::BLOCK_SIZE, config::EchoCanceller3Config};
 
 use super::{
     BANDS, Bands,
     blocks::{Cutter, Joiner},
+    double_talk::{Canceled, DoubleTalk},
 };
 use crate::audio::RATE;
 
@@ -16,6 +17,8 @@ pub(super) struct Canceller {
     out: Joiner,
     far_block: Block,
     near_block: Block,
+    filtered: Block,
+    double_talk: DoubleTalk,
     /// The far end has said something: until then there is nothing to look for.
     began: bool,
 }
@@ -23,12 +26,14 @@ pub(super) struct Canceller {
 impl Canceller {
     pub(super) fn new() -> Self {
         Self {
-            processor: BlockProcessor::new(&EchoCanceller3Config::default(), RATE as usize, 1, 1),
+            processor: BlockProcessor::new(&config(), RATE as usize, 1, 1),
             far: Cutter::new(),
             near: Cutter::new(),
             out: Joiner::new(),
             far_block: Block::new(BANDS, 1),
             near_block: Block::new(BANDS, 1),
+            filtered: Block::new(1, 1),
+            double_talk: DoubleTalk::new(),
             began: false,
         }
     }
@@ -45,9 +50,43 @@ impl Canceller {
         }
         self.near.push(near);
         while self.near.cut(&mut self.near_block) {
-            self.processor.process_capture(false, saturated, None, &mut self.near_block);
+            self.cancel(saturated);
             self.out.push(&self.near_block);
         }
         self.out.take(near);
     }
+
+    /// One block, in place.
+    fn cancel(&mut self, saturated: bool) {
+        let mut microphone = [[0.0; BLOCK_SIZE]; BANDS];
+        for (band, samples) in microphone.iter_mut().enumerate() {
+            samples.copy_from_slice(self.near_block.view(band, 0));
+        }
+        // It stays as it is where the canceller does not work yet.
+        self.filtered.view_mut(0, 0).copy_from_slice(&microphone[0]);
+        self.processor.process_capture(false, saturated, Some(&mut self.filtered), &mut self.near_block);
+        if self.began {
+            let removed_db = self.processor.get_metrics().echo_return_loss_enhancement as f32;
+            let canceled = Canceled { filtered: &self.filtered, removed_db, saturated };
+            self.double_talk.process(&microphone, &canceled, &mut self.near_block);
+        }
+    }
+}
+
+/// Made for a call in which `double_talk` takes over while both speak: the filter holds on to what it has learned, and what
+/// follows it leaves no echo.
+fn config() -> EchoCanceller3Config {
+    let mut config = EchoCanceller3Config::default();
+    // The second filter learns so quickly that it takes a near voice for an echo, of which a part is gone then.
+    config.filter.enable_coarse_filter_output_usage = false;
+    // A tenth: a near voice makes the first filter worse than the second one, which does not mean that the way has changed.
+    config.filter.refined.leakage_diverged = 0.005;
+    // Ten times more: it is to find its way sooner in the beginning, as the second one does not stand in for it.
+    config.filter.refined_initial.leakage_converged = 0.05;
+    let suppressor = &mut config.suppressor;
+    // Whether somebody is heard is not its business any more: it never lets an echo through for that.
+    suppressor.dominant_nearend_detection.enr_threshold = 0.0;
+    // Low frequencies are taken down as soon as high ones.
+    suppressor.normal_tuning.mask_lf = suppressor.normal_tuning.mask_hf.clone();
+    config
 }

@@ -6,6 +6,7 @@
 mod blocks;
 mod canceller;
 mod cleaner;
+mod double_talk;
 mod drift;
 mod gain;
 mod high_pass;

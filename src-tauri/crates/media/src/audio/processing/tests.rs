@@ -62,6 +62,44 @@ fn both_speak_and_the_near_voice_is_kept() {
     assert!(heard.removed(5.0, 8.0) >= 30.0);
 }
 
+/// How alike a near voice of −26 dBFS is to what comes out while the other one speaks as well, after 12 s in which the canceller
+/// may learn.
+fn kept(far_db: f32, loop_db: f32) -> f32 {
+    let voice = sum(&hush(20.0), &[vec![0.0; 12 * RATE as usize], speech(5, 210.0, 8.0, -26.0)].concat());
+    let room = Room { loop_db, ..Room::new(speech(1, 120.0, 20.0, far_db), voice.clone()) };
+    let heard = room.run(ECHO, |_, _| {});
+    likeness(piece(&voice, 12.2, 19.0), piece(&heard.after, 12.2, 19.5)).0
+}
+
+#[test]
+fn a_near_voice_survives_a_softer_an_equal_and_a_louder_echo() {
+    for (far_db, loop_db, least) in [(-26.0, -12.0, 0.93), (-20.0, -6.0, 0.86), (-20.0, 0.0, 0.79)] {
+        let alike = kept(far_db, loop_db);
+        assert!(alike > least, "{alike} at {loop_db} dB");
+    }
+}
+
+#[test]
+fn nothing_is_let_through_when_the_far_end_speaks_after_a_pause() {
+    let said = speech(1, 120.0, 12.0, -20.0);
+    let pause = vec![0.0; 3 * RATE as usize];
+    let far = [&said[..], &pause, &said[..4 * RATE as usize], &pause, &said[..4 * RATE as usize]].concat();
+    let heard = Room::new(far, hush(26.0)).run(ECHO, |_, _| {});
+    for from in [15.05, 22.05] {
+        let removed = heard.removed(from, from + 1.0);
+        assert!(removed >= 40.0, "{removed} dB");
+    }
+}
+
+#[test]
+fn an_echo_that_comes_20_ms_later_is_no_voice() {
+    let delay = |second| if second < 8.0 { 0.03 } else { 0.05 };
+    let room = Room { delay, ..Room::new(speech(1, 120.0, 14.0, -20.0), hush(14.0)) };
+    let heard = room.run(ECHO, |_, _| {});
+    assert!(heard.removed(8.5, 11.0) >= 30.0, "{} dB", heard.removed(8.5, 11.0));
+    assert!(heard.removed(11.0, 14.0) >= 30.0, "{} dB", heard.removed(11.0, 14.0));
+}
+
 #[test]
 fn clocks_apart_do_not_bring_the_echo_back() {
     for fast_ppm in [-500.0, -200.0, 200.0, 500.0] {
