@@ -28,6 +28,8 @@ pub(crate) struct Frames {
     message: BytesMut,
     tiles: BTreeMap<u32, Backlog>,
     own: Option<(FrameHeader, Vec<u8>)>,
+    /// The tiles of the message that was taken last.
+    taken: Vec<u32>,
     /// When the last picture of somebody else came.
     other: Option<Instant>,
     alone: bool,
@@ -91,6 +93,8 @@ impl Frames {
             return None;
         }
         frame::finish(&mut self.message);
+        self.taken.clear();
+        self.taken.extend(self.tiles.iter().filter(|(_, backlog)| backlog.waiting > 0).map(|(tile, _)| *tile));
         self.tiles.retain(|_, backlog| {
             backlog.waiting = 0;
             backlog.broken
@@ -99,6 +103,18 @@ impl Frames {
             self.tiles.pop_first();
         }
         Some(std::mem::take(&mut self.message).into())
+    }
+
+    /// The message that was taken last did not arrive. Without what was in it nothing can be decoded that follows, and what waits is
+    /// thrown away: each tile goes on with a key frame.
+    pub(crate) fn lose(&mut self) {
+        for tile in self.taken.drain(..) {
+            self.tiles.entry(tile).or_default();
+        }
+        for backlog in self.tiles.values_mut() {
+            *backlog = Backlog { broken: true, ..Backlog::default() };
+        }
+        self.message.clear();
     }
 
     /// Another page took the place of the one that was served. It has decoded nothing of this; it asks for key frames.
@@ -178,6 +194,25 @@ mod tests {
         let asked: Vec<u32> =
             (0..40).filter(|_| put(&mut frames, header(1, false), &[]) == Fate::KeyFrameNeeded).collect();
         assert_eq!(asked, [0, ASK_AGAIN, 2 * ASK_AGAIN]);
+    }
+
+    #[test]
+    fn a_message_that_is_lost_takes_what_waits_with_it_and_tiles_go_on_with_key_frames() {
+        let mut frames = Frames::default();
+        put(&mut frames, header(1, true), &[1; 600]);
+        bytes(&mut frames);
+        put(&mut frames, header(2, true), &[2; 600]);
+        frames.lose();
+        assert!(frames.take().is_none());
+        for tile in [1, 2] {
+            assert_eq!(put(&mut frames, header(tile, false), &[3; 600]), Fate::KeyFrameNeeded);
+            assert_eq!(put(&mut frames, header(tile, false), &[4; 600]), Fate::Lost);
+        }
+        // Nothing of this one was in it.
+        assert_eq!(put(&mut frames, header(3, false), &[5; 600]), Fate::Taken);
+        assert_eq!(put(&mut frames, header(1, true), &[6; 600]), Fate::Taken);
+        let message = bytes(&mut frames);
+        assert_eq!((message[HEADER_BYTES], message[2 * HEADER_BYTES + 600]), (5, 6));
     }
 
     #[test]

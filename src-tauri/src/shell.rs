@@ -17,7 +17,7 @@ use crate::{
     arguments::GivenLink,
     clipboard,
     outlet::{Outlet, PageLane},
-    pictures::Pictures,
+    pictures::{Overtaken, Pictures},
     rooms::Rooms,
     settings::KeptSettings,
     ui_events::UiEvents,
@@ -57,9 +57,9 @@ impl Shell {
         page
     }
 
-    /// The next pictures for a page; nothing for one whose place another took.
-    pub(crate) async fn pictures(&self, page: u32) -> Option<Vec<u8>> {
-        self.pictures.next(page).await
+    /// The next pictures for a page, which asks for them with this number; nothing for one whose place another took.
+    pub(crate) async fn pictures(&self, page: u32, number: u32) -> Result<Option<Vec<u8>>, Overtaken> {
+        self.pictures.next(page, number).await
     }
 
     /// Does what the page asks.

@@ -16,19 +16,34 @@ export class TauriHost implements Host {
   }
 }
 
-/** Asks for messages of frames, one after the other, until another page takes this one's place. */
+/** Waits before a refused request is made again, in milliseconds: doubled from the first to the last. */
+const FIRST_RETRY = 50;
+const LAST_RETRY = 1000;
+
+/**
+ * Asks for messages of frames, one after the other, until another page takes this one's place. Each request has the next number, so
+ * that the other side notices where an answer did not arrive.
+ */
 async function pull(page: number, onFrames: (message: ArrayBuffer) => void): Promise<void> {
-  const next = () => invoke<ArrayBuffer | number[]>('pictures', { page }).then(bytes);
-  try {
-    let message = await next();
-    while (message.byteLength > 0) {
-      // Asked first: the next one comes while this one is looked at.
-      const asked = next();
-      take(message, onFrames);
-      message = await asked;
+  let number = 1;
+  let message = await ask(page, number);
+  while (message.byteLength > 0) {
+    // Asked first: the next one comes while this one is looked at.
+    const asked = ask(page, ++number);
+    take(message, onFrames);
+    message = await asked;
+  }
+}
+
+/** One message. A request that is refused is made again with its own number, and said once. */
+async function ask(page: number, number: number): Promise<ArrayBuffer> {
+  for (let wait = FIRST_RETRY; ; wait = Math.min(2 * wait, LAST_RETRY)) {
+    try {
+      return bytes(await invoke<ArrayBuffer | number[]>('pictures', { page, number }));
+    } catch (error) {
+      if (wait === FIRST_RETRY) console.error('pictures were refused, and are asked for again', error);
+      await new Promise((resolve) => setTimeout(resolve, wait));
     }
-  } catch (error) {
-    console.error('no more pictures come', error);
   }
 }
 
