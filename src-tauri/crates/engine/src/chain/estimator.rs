@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Instant};
 
+use parlor_protocol::media::TrackRole;
 use rtc::interceptor::{BandwidthEstimator, PacketReport};
 
+use super::record::Record;
 use crate::{
     chain::{Shared, shared::Probe},
     estimate::Estimate,
@@ -16,11 +18,13 @@ pub(crate) struct Estimator {
     shared: Arc<Shared>,
     /// The path that the estimate is about.
     path: u32,
+    record: Record,
 }
 
 impl Estimator {
     pub(crate) fn new(rates: Rates, shared: Arc<Shared>) -> Self {
-        let estimator = Self { estimate: Estimate::new(rates), path: shared.paths(), shared };
+        let record = Record::new(shared.streams()[TrackRole::Camera as usize].ssrc);
+        let estimator = Self { estimate: Estimate::new(rates), path: shared.paths(), shared, record };
         estimator.tell();
         estimator
     }
@@ -29,12 +33,14 @@ impl Estimator {
         let path = self.shared.paths();
         if path != self.path {
             self.path = path;
+            self.record.path(now);
             self.estimate.handle_new_path(now);
         }
         match self.shared.probe() {
             Probe::Idle | Probe::Wanted(_) => {}
             Probe::Begun { id, first } => self.estimate.cluster_began(id, first),
             Probe::Ended { id, first, last, packets } => {
+                self.record.cluster(id, first, last, packets);
                 self.estimate.cluster_began(id, first);
                 self.estimate.cluster_ended(id, last, packets);
             }
@@ -51,6 +57,7 @@ impl Estimator {
 impl BandwidthEstimator for Estimator {
     fn on_reports(&mut self, now: Instant, reports: &[PacketReport]) {
         self.look(now);
+        self.record.report(reports, self.shared.sent(), now);
         self.estimate.handle_reports(reports, self.shared.sent(), now);
         self.tell();
     }
@@ -61,7 +68,11 @@ impl BandwidthEstimator for Estimator {
 
     fn handle_timeout(&mut self, now: Instant) {
         self.look(now);
-        self.estimate.handle_timeout(self.shared.sent(), now);
+        let sent = self.shared.sent();
+        if self.estimate.poll_timeout(sent).is_some_and(|due| due <= now) {
+            self.record.timeout(sent, now);
+        }
+        self.estimate.handle_timeout(sent, now);
         self.tell();
     }
 

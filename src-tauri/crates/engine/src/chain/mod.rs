@@ -9,6 +9,7 @@ mod feed;
 mod hold;
 mod nack;
 mod pacer;
+mod record;
 mod shared;
 mod tap;
 

@@ -17,6 +17,8 @@ mod probe;
 mod sim;
 mod standing;
 mod throughput;
+#[cfg(test)]
+mod traces;
 mod trend;
 
 use std::time::Instant;

@@ -128,6 +128,6 @@ impl Encoder {
         // Another rendition begins with a key frame.
         self.key |= choice.map(|choice| choice.rung) != self.choice.map(|choice| choice.rung);
         self.choice = choice;
-        self.bitrate = choice.and_then(|choice| rates[choice.rung]).unwrap_or_default();
+        self.bitrate = choice.and_then(|choice| rates[choice.rung]).map(|share| share.bitrate).unwrap_or_default();
     }
 }
