@@ -5,7 +5,6 @@ mod describe;
 use std::{
     collections::BTreeMap,
     future::Future,
-    net::IpAddr,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -37,7 +36,7 @@ use crate::{
     options::SessionOptions,
     outbound::{self, Outbound},
     prompt::Prompt,
-    roam::{Network, Roam},
+    roam::{Network, Roam, Taken},
     stats::{EngineStats, Meter},
     supervise::{Gone, Supervised},
     tunnel::Tunnel,
@@ -101,7 +100,7 @@ struct Live {
     keep: Keep,
     prompt: Prompt,
     /// Between which addresses packets go: what is known of the path counts no more when either is another.
-    way: Option<(IpAddr, IpAddr)>,
+    way: Taken,
     /// As the stack has it.
     state: SessionState,
     /// Descriptions reach the other side by another way than this session.
@@ -191,7 +190,7 @@ impl Task {
             roaming: None,
             keep,
             prompt,
-            way: None,
+            way: Taken::default(),
             state: SessionState::New,
             signaling_up: true,
             ahead_until: None,
@@ -404,9 +403,7 @@ impl Live {
                 self.outbound.set_flowing(false);
             }
         }
-        if let Some(way) = self.roam.way()
-            && self.way.replace(way).is_some_and(|before| before != way)
-        {
+        if self.way.look(self.roam.way()) {
             self.shared.path_changed();
         }
         if self.ticks.is_multiple_of(TICKS_PER_READING) {

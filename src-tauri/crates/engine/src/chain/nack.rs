@@ -112,7 +112,7 @@ impl Log {
         }
     }
 
-    /// The packets to ask for now. One that would come too late to be of use is given up.
+    /// The packets to ask for now. One that would come too late to be of use is given up. `rtt` is zero while it is unknown.
     fn due(&mut self, rtt: Duration, now: Instant) -> Vec<u16> {
         let of_use = (rtt * 4 + ASKING).clamp(OF_USE, OF_USE_MOST);
         self.missing.retain(|_, missing| {
@@ -121,7 +121,8 @@ impl Log {
             missing.tries < TRIES && now.saturating_duration_since(missing.since) + answer < of_use
         });
         let (highest, timing) = (self.highest.unwrap_or_default(), &self.timing);
-        let few = self.missing.len() <= FEW;
+        // As long as nobody knows how long an answer takes, it may be on its way already.
+        let few = self.missing.len() <= FEW && (timing.is_known() || rtt > Duration::ZERO);
         let mut due = Vec::new();
         for (&sequence, missing) in &mut self.missing {
             if missing.at(highest - sequence, timing, rtt) <= now {
@@ -155,7 +156,7 @@ impl Missing {
         self.copies.map_or(again, |(at, _)| again.min(at))
     }
 
-    /// It is asked for now. `few`: it is one of few.
+    /// It is asked for now. `few`: it is one of few, and an answer would have come by now.
     fn ask(&mut self, few: bool, now: Instant) {
         let left = match self.copies {
             Some((at, left)) if at <= now => left,

@@ -12,7 +12,7 @@ use std::{
 
 use webrtc::runtime::{AsyncTcpListener, AsyncTcpStream};
 
-use super::{Network, lock, towards};
+use super::{Network, lock, towards, way::Ends};
 use crate::runtime::Pending;
 
 /// What came within this time shows that a path goes on; whether it does from now on is seen soon enough.
@@ -30,7 +30,7 @@ pub(super) struct Fixed {
 
 impl Fixed {
     /// Our address, and where the path goes next.
-    pub(super) fn ends(&self) -> (IpAddr, IpAddr) {
+    pub(super) fn ends(&self) -> Ends {
         (self.local, self.remote.ip())
     }
 

@@ -15,6 +15,7 @@ mod fixed;
 mod path;
 mod pulse;
 mod socket;
+mod way;
 
 use std::{
     collections::BTreeSet,
@@ -43,6 +44,7 @@ use self::{
 use crate::runtime::{Pending, forward_timers};
 
 pub(crate) use check::{Credentials, Secret};
+pub(crate) use way::{Taken, Way};
 
 /// Between the first two checks of an attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(40);
@@ -225,13 +227,13 @@ impl Roam {
         self.in_use().map(|socket| socket.places()).unwrap_or_default()
     }
 
-    /// Between which addresses packets go, whatever pair the stack has or had; `None` before there is one. A port alone is no
-    /// other way: a NAT that maps anew is still the same NAT.
-    pub(crate) fn way(&self) -> Option<(IpAddr, IpAddr)> {
+    /// Between which addresses packets went last, whatever pair the stack has or had; `None` before there is one. A port alone
+    /// is no other way: a NAT that maps anew is still the same NAT.
+    pub(crate) fn way(&self) -> Option<Way> {
         let socket = self.in_use();
         let used_at = socket.as_ref().and_then(|socket| socket.used_at());
         let tcp = self.0.streams.in_use().filter(|(at, _)| Some(*at) > used_at).map(|(_, path)| path.ends());
-        tcp.or_else(|| socket?.ends())
+        tcp.map(|ends| Way { ends, relayed: false }).or_else(|| socket?.way())
     }
 
     /// The network is another one: takes the session to an address that works. Whether the other side answers there; false

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     future::Future,
     io::{self, ErrorKind, IoSliceMut},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -24,6 +24,7 @@ use super::{
     extras::Extras,
     fixed::Fixed,
     path::Path,
+    way::Way,
 };
 
 /// Errors of a socket one after another, until it is taken for broken: an address that goes gives a few.
@@ -157,13 +158,13 @@ impl Socket {
         [ours, theirs.filter(|(remote, place)| remote != place).map(|(_, place)| place)]
     }
 
-    /// The addresses between which media goes, whatever the stack believes: ours, and the other side's or a server's.
-    pub(super) fn ends(&self) -> Option<(IpAddr, IpAddr)> {
+    /// Between which addresses packets went last, whatever the stack believes.
+    pub(super) fn way(&self) -> Option<Way> {
         if let Some(fixed) = self.relay() {
-            return Some(fixed.ends());
+            return Some(Way { ends: fixed.ends(), relayed: true });
         }
         let remote = self.place()?;
-        Some((self.current().local_addr().ok()?.ip(), remote.ip()))
+        Some(Way { ends: (self.current().local_addr().ok()?.ip(), remote.ip()), relayed: false })
     }
 
     /// Reads this socket too from now on.

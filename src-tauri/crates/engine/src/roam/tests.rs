@@ -251,24 +251,48 @@ async fn the_other_side_is_sought_where_it_is_now() {
 
 #[tokio::test]
 async fn another_port_is_no_other_way_and_another_address_is_whoever_takes_the_path_there() {
+    let ends = |roam: &Roam| roam.way().map(|way| way.ends);
     let way = |there: &str| Some((HERE.parse::<SocketAddr>().unwrap().ip(), there.parse().unwrap()));
     let (roam, fake, socket) = session();
-    assert_eq!(roam.way(), way("127.0.0.1"));
+    assert_eq!(ends(&roam), way("127.0.0.1"));
     // A NAT that maps anew.
     moves(&roam, &fake, &socket, "127.0.0.1:6000", 1);
-    assert_eq!(roam.way(), way("127.0.0.1"));
+    assert_eq!(ends(&roam), way("127.0.0.1"));
     // Another network.
     moves(&roam, &fake, &socket, "127.0.0.2:6000", 2);
-    assert_eq!(roam.way(), way("127.0.0.2"));
+    assert_eq!(ends(&roam), way("127.0.0.2"));
     // A restart onto another pair, of which the sockets hear by what is sent.
     roam.agree(Some(Credentials { local: secret("next"), remote: secret("theirs") }));
     let (destination, contents) = ("127.0.0.3:7000".parse().unwrap(), &media()[..]);
     let transmit = Transmit { destination, ecn: None, contents, segment_size: None, src_ip: None };
     assert!(socket.poll_send(&mut Context::from_waker(Waker::noop()), &transmit).is_ready());
-    assert_eq!(roam.way(), way("127.0.0.3"));
+    assert_eq!(ends(&roam), way("127.0.0.3"));
     // Through a server, which knows where it goes on.
     assert!(send(&socket, &[0x40, 0, 0, 1, 7], Waker::noop()).is_ready());
-    assert_eq!(roam.way(), way("127.0.0.1"));
+    assert_eq!(ends(&roam), way("127.0.0.1"));
+}
+
+#[tokio::test]
+async fn a_single_datagram_through_a_server_is_no_other_way() {
+    const SERVER: &str = "127.0.0.9:3478";
+    let (roam, _fake, socket) = session();
+    let goes = |to: &str, contents: &[u8]| {
+        let transmit =
+            Transmit { destination: to.parse().unwrap(), ecn: None, contents, segment_size: None, src_ip: None };
+        assert!(socket.poll_send(&mut Context::from_waker(Waker::noop()), &transmit).is_ready());
+    };
+    let mut taken = Taken::default();
+    assert!(!taken.look(roam.way()));
+    // A check of another pair, just before a look.
+    goes(SERVER, &[0x40, 0, 0, 1, 7]);
+    assert!(!taken.look(roam.way()));
+    goes(THERE, &media());
+    assert!(!taken.look(roam.way()));
+    // Media goes there from now on.
+    goes(SERVER, &[0x40, 0, 0, 1, 7]);
+    assert!(!taken.look(roam.way()));
+    goes(SERVER, &[0x40, 0, 0, 1, 7]);
+    assert!(taken.look(roam.way()));
 }
 
 /// The other side comes to another address, and answers there.

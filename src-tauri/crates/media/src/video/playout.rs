@@ -4,7 +4,8 @@
 //! Where every second picture waits for a packet, showing each as soon as it is whole means pictures that stand and then
 //! come in heaps; the one packet that is lost three times makes a freeze. So they are held as long as nearly all of them wait
 //! for repairs, no longer: without losses, or with few, nothing is held. (libwebrtc adds a round trip to its delay
-//! as soon as packets are asked for again.)
+//! as soon as packets are asked for again.) A hole counts once, however many pictures waited behind it: a path that stood still
+//! for half a second says nothing of the seconds to come.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +14,7 @@ use std::{
 
 use super::{AssembledFrame, CLOCK};
 
-/// Pictures that the delay is learned from: some five seconds.
+/// Pictures that the delay is learned from, all that waited for one hole counted as one: some five seconds.
 const SAMPLES: usize = 150;
 /// The part of them, in percent, that the delay is long enough for.
 const ENOUGH: usize = 95;
@@ -43,6 +44,8 @@ pub struct Playout {
     delay: Duration,
     /// How long the newest pictures waited for repairs.
     waits: VecDeque<Duration>,
+    /// When the newest of them that waited could have come out, and when it did.
+    hole: Option<(Instant, Instant)>,
     ways: Ways,
     /// When the newest picture is or was due.
     last: Option<Instant>,
@@ -116,11 +119,23 @@ impl Playout {
         self.held.front().map(|(due, _)| *due)
     }
 
+    /// Whether a picture waited for what the one before waited for: it came out with that one, or all that was missing was
+    /// missed at once.
+    fn is_of_last_hole(&mut self, waited: Duration, now: Instant) -> bool {
+        let hole = (!waited.is_zero()).then(|| now.checked_sub(waited).unwrap_or(now)).map(|due| (due, now));
+        let last = std::mem::replace(&mut self.hole, hole);
+        last.zip(hole).is_some_and(|(last, hole)| last.0 == hole.0 || last.1 == hole.1)
+    }
+
     fn learn(&mut self, waited: Duration, now: Instant) {
-        if self.waits.len() == SAMPLES {
-            self.waits.pop_front();
+        if self.is_of_last_hole(waited, now) {
+            self.waits.back_mut().into_iter().for_each(|longest| *longest = waited.max(*longest));
+        } else {
+            if self.waits.len() == SAMPLES {
+                self.waits.pop_front();
+            }
+            self.waits.push_back(waited);
         }
-        self.waits.push_back(waited);
         let mut waits: Vec<Duration> = self.waits.iter().copied().collect();
         // Nobody knows yet what the rest of them will wait.
         waits.resize(SAMPLES, Duration::ZERO);

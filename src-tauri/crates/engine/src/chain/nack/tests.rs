@@ -62,8 +62,26 @@ fn it_is_asked_again_as_soon_as_an_answer_is_overdue_and_several_times_over() {
 }
 
 #[test]
+fn while_nobody_knows_how_long_an_answer_takes_there_are_no_copies() {
+    let now = Instant::now();
+    let at = |ms| now + Duration::from_millis(ms);
+    let asked = |log: &mut Log, rtt: Duration, from: u64| -> Vec<u64> {
+        (from..from + 100).filter(|ms| !log.due(rtt, at(*ms)).is_empty()).map(|ms| ms - from).collect()
+    };
+    assert_eq!(asked(&mut log(&[1, 3], now), Duration::ZERO, 0), [4, 44, 84]);
+    assert_eq!(asked(&mut log(&[1, 3], now), RTT, 0), [4, 44, 52, 84, 92]);
+    // An answer tells as much as a report does.
+    let mut answered = log(&[1, 3], now);
+    assert_eq!(answered.due(Duration::ZERO, at(4)), [2]);
+    answered.repaired(2, at(34));
+    answered.came(5, at(1000));
+    assert_eq!(asked(&mut answered, Duration::ZERO, 1000), [4, 49, 57, 94]);
+}
+
+#[test]
 fn a_wish_leaves_with_the_packet_that_tells_of_the_loss_and_again_by_itself() {
     let shared = Arc::new(Shared::new(crate::outbound::streams(), 800_000, crate::inbox::Inbox::new().0));
+    shared.set_rtt(RTT);
     let mut nack = Nack::new(shared);
     let feedback = rtc::interceptor::RTCPFeedback { typ: "nack".to_owned(), parameter: String::new() };
     nack.bind_remote_stream(&StreamInfo { ssrc: 1, rtcp_feedback: vec![feedback], ..StreamInfo::default() });

@@ -42,6 +42,11 @@ impl Timing {
         (PATIENCE + Duration::from_secs_f64(self.overtaken)).min(MOST_PATIENCE)
     }
 
+    /// An answer came, so that it is known how long they take.
+    pub(super) fn is_known(&self) -> bool {
+        self.answer.is_some()
+    }
+
     /// How long an answer is waited for.
     pub(super) fn again(&self, rtt: Duration) -> Duration {
         let Some((mean, deviation)) = self.answer else { return UNKNOWN.max(rtt + BESIDE) };

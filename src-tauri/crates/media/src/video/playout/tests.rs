@@ -55,6 +55,23 @@ fn a_rare_repair_holds_nothing_that_comes_after_it() {
 }
 
 #[test]
+fn one_hole_counts_once_however_many_pictures_it_kept_waiting() {
+    // Fifteen wait behind one packet; or all that was sent in half a second is lost, and comes again within another half.
+    let behind = |n: u64| (600_u64, 600 - n * PICTURE);
+    let lost = |n: u64| (600 + (n - 3) * 20, 60 + (n - 3) * 20);
+    for hole in [&behind as &dyn Fn(u64) -> (u64, u64), &lost] {
+        let (mut playout, start, mut last) = (Playout::new(), Instant::now(), 0);
+        let whole = (0..400).map(|n| {
+            let (at, waited) = if (3..18).contains(&n) { hole(n) } else { (n * PICTURE, 0) };
+            last = at.max(last);
+            (last, waited + last - at)
+        });
+        shown(&mut playout, start, whole);
+        assert_eq!(playout.delay(), Duration::ZERO);
+    }
+}
+
+#[test]
 fn where_many_wait_for_repairs_all_are_shown_evenly() {
     let whole = repaired(400, |n| if n % 3 == 0 { 55 } else { 0 });
     let mut playout = Playout::new();
