@@ -17,7 +17,7 @@
 enum { CAMERAS = 16 };
 static struct camera cameras[CAMERAS];
 
-static const int64_t SECOND = 1000000000, SENSOR_START = 100000000, LOOK_AGAIN = 5000000;
+static const int64_t SECOND = 1000000000, SENSOR_START = 100000000, LOOK_AGAIN = 5000000, HANG = 10000000000;
 
 static int64_t now(void) {
   struct timespec time;
@@ -86,14 +86,23 @@ static unsigned read_modes(unsigned number, const char *file, struct mode modes[
   return count;
 }
 
-bool camera_refuses(const struct camera *camera) {
+/* Whether the mode in use is a line of a file. */
+static bool listed(const struct camera *camera, const char *file) {
   struct mode modes[MODES];
-  unsigned count = read_modes(camera->number, "refuse", modes);
+  unsigned count = read_modes(camera->number, file, modes);
   for (unsigned i = 0; i < count; i++)
     if (modes[i].fourcc == camera->mode.fourcc && modes[i].width == camera->mode.width &&
         modes[i].height == camera->mode.height && modes[i].fps == camera->mode.fps)
       return true;
   return false;
+}
+
+bool camera_refuses(const struct camera *camera) {
+  return listed(camera, "refuse");
+}
+
+bool camera_hangs(const struct camera *camera) {
+  return listed(camera, "hang");
 }
 
 int camera_open(unsigned number, int flags) {
@@ -197,7 +206,8 @@ void camera_start(struct camera *camera) {
   load(camera);
   camera->streaming = true;
   camera->sequence = 0;
-  camera->next_frame = now() + SENSOR_START;
+  camera->started = now();
+  camera->next_frame = camera->started + SENSOR_START;
 }
 
 int camera_ready(struct camera *camera, int64_t *wait) {
@@ -205,6 +215,7 @@ int camera_ready(struct camera *camera, int64_t *wait) {
   enum behaviour behaviour = camera_behaviour(camera->number, &slow);
   if (behaviour == UNPLUG) return -1;
   *wait = LOOK_AGAIN;
+  if (camera->streaming && camera_hangs(camera)) return now() - camera->started < HANG ? 0 : -1;
   if (behaviour == STALL || !camera->streaming || !camera->queued) {
     if (behaviour == STALL) camera->next_frame = now();
     return 0;

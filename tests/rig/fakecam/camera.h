@@ -36,7 +36,7 @@ struct camera {
   int lock_fd; /* held while buffers exist: one owner across processes */
   bool streaming;
   uint32_t sequence;
-  int64_t next_frame; /* CLOCK_MONOTONIC, in nanoseconds */
+  int64_t started, next_frame; /* CLOCK_MONOTONIC, in nanoseconds */
 
   unsigned char *film; /* the frames of `source.FOURCC.WIDTHxHEIGHT` */
   size_t film_size;
@@ -63,6 +63,8 @@ int camera_ioctl(struct camera *camera, unsigned long request, void *argument);
 
 /* Whether it offers the mode and has no room on its bus for it: a line of `refuse`. */
 bool camera_refuses(const struct camera *camera);
+/* Whether it offers the mode and hangs in it: a line of `hang`. */
+bool camera_hangs(const struct camera *camera);
 size_t camera_frame_size(const struct mode *mode);
 /* Whether a frame can be fetched: 1 now, 0 not within `wait` nanoseconds, -1 never again. */
 int camera_ready(struct camera *camera, int64_t *wait);

@@ -178,7 +178,8 @@ static int queue_buffer(struct camera *camera, const struct v4l2_buffer *buffer)
 static int dequeue_buffer(struct camera *camera, struct v4l2_buffer *answer) {
   int64_t wait, time;
   int ready = camera_ready(camera, &wait);
-  if (ready <= 0) return fail(ready < 0 ? ENODEV : EAGAIN);
+  if (ready < 0) return fail(camera_hangs(camera) ? EIO : ENODEV);
+  if (!ready) return fail(EAGAIN);
   unsigned index = camera->queue[0];
   memmove(camera->queue, camera->queue + 1, --camera->queued * sizeof *camera->queue);
   answer->index = index;

@@ -4,6 +4,7 @@
  *   modes   a mode a line, such as "YUYV 640 480 30": format, width, height, frames a second
  *   name    its name
  *   refuse  those of its modes in which it gives no pictures when it comes to it, as where a bus has no room
+ *   hang    those of its modes in which it gives no pictures, and says so after ten seconds
  *   state   ok | stall | unplug | busy | deny | slow MILLISECONDS | black, read anew all the time
  *   source.<FORMAT>.<WIDTH>x<HEIGHT>   what it shows: raw frames, or JPEGs, one after the other; else moving bars
  * The machine's own cameras are out of sight meanwhile. */

@@ -27,6 +27,17 @@ pub(crate) enum DeviceEvent {
     Speaker(u32, AudioEvent),
 }
 
+impl DeviceEvent {
+    /// What is opened again because it ran dry again and again, and the length of its callbacks from now on in milliseconds.
+    pub(crate) fn ran_dry(&self) -> Option<(DeviceKind, u32)> {
+        match self {
+            Self::Microphone(_, AudioEvent::RanDry { callback_ms }) => Some((DeviceKind::Microphone, *callback_ms)),
+            Self::Speaker(_, AudioEvent::RanDry { callback_ms }) => Some((DeviceKind::Speaker, *callback_ms)),
+            Self::Camera(..) | Self::Lists(_) | Self::Microphone(..) | Self::Speaker(..) => None,
+        }
+    }
+}
+
 /// All devices there are: id and name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lists {
@@ -286,6 +297,8 @@ impl Bay {
                 // Whoever is muted need not hear that nobody hears them.
                 return news.filter(|_| !self.muted || trouble != DeviceTrouble::Silent);
             }
+            DeviceEvent::Microphone(_, AudioEvent::RanDry { .. })
+            | DeviceEvent::Speaker(_, AudioEvent::RanDry { .. }) => {}
             DeviceEvent::Speaker(
                 _,
                 AudioEvent::Started { name } | AudioEvent::Recovered { name } | AudioEvent::Moved { name },

@@ -64,3 +64,14 @@ fn overrides_stand_above_settings_and_nonsense_below_the_usual() {
     assert_eq!(pick(&None, "nonsense", usual.clone()), usual);
     assert_eq!(pick(&None, "", usual.clone()), usual);
 }
+
+#[test]
+fn a_sound_device_that_ran_dry_is_told_apart_and_in_no_trouble() {
+    let (mut bay, _events) = Bay::new(&Settings::default(), &DeviceOverrides::default());
+    let dry = || AudioEvent::RanDry { callback_ms: 20 };
+    assert_eq!(DeviceEvent::Microphone(0, dry()).ran_dry(), Some((DeviceKind::Microphone, 20)));
+    assert_eq!(DeviceEvent::Speaker(0, dry()).ran_dry(), Some((DeviceKind::Speaker, 20)));
+    assert_eq!(silent().ran_dry(), None);
+    assert_eq!(bay.handle(DeviceEvent::Speaker(0, dry())), None);
+    assert_eq!(bay.view().speaker.problem, None);
+}

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use parlor_engine::EngineStats;
 use parlor_protocol::{
     PeerId,
+    device::DeviceKind,
     diagnostics::{
         Candidate, Diagnostics, DroppedMessages, History, Pair, PeerDiagnostics, RoomDiagnostics, SignalingDiagnostics,
         Transport,
@@ -37,6 +38,8 @@ pub(crate) struct Diagnosis {
     signaling: SignalingDiagnostics,
     /// Of the last second.
     figures: BTreeMap<PeerId, SessionStats>,
+    /// Sound devices that ran dry again and again, and the length of their callbacks since then, in milliseconds.
+    dry: BTreeMap<&'static str, u32>,
 }
 
 /// A room, as far as reports go.
@@ -89,6 +92,16 @@ impl Diagnosis {
         }
     }
 
+    /// A sound device ran dry again and again: the length of its callbacks from now on, in milliseconds.
+    pub(crate) fn ran_dry(&mut self, kind: DeviceKind, callback_ms: u32) {
+        let name = match kind {
+            DeviceKind::Camera => return,
+            DeviceKind::Microphone => "Microphone",
+            DeviceKind::Speaker => "Speaker",
+        };
+        self.dry.insert(name, callback_ms);
+    }
+
     /// Figures of the last second.
     pub(crate) fn figures(&mut self, figures: &[SessionStats]) {
         self.figures = figures.iter().map(|session| (session.peer, session.clone())).collect();
@@ -112,6 +125,7 @@ impl Diagnosis {
             facts: Vec::new(),
         };
         report.facts = words::of_room(&report);
+        report.facts.extend(words::of_sound(&self.dry));
         report
     }
 

@@ -227,3 +227,13 @@ fn another_room_begins_with_nothing() {
     let report = diagnosis.report(Some(room(Vec::new())), false, 201_000);
     assert_eq!(value(&report.facts, "Room server"), "not connected, reached 0 times");
 }
+
+#[test]
+fn a_sound_device_that_ran_dry_is_told_of_and_no_other() {
+    let mut diagnosis = Diagnosis::default();
+    diagnosis.ran_dry(DeviceKind::Speaker, 20);
+    diagnosis.enter();
+    let report = diagnosis.report(None, false, 201_000);
+    let said = "ran dry again and again, and holds more since then (callbacks of 20 ms)";
+    assert_eq!((value(&report.facts, "Speaker"), value(&report.facts, "Microphone")), (said, ""));
+}

@@ -1,5 +1,7 @@
 //! The report in words: what people see, and below it what those see who look for the fault.
 
+use std::collections::BTreeMap;
+
 use parlor_protocol::{
     SessionState,
     diagnostics::{Candidate, Diagnostics, DroppedMessages, Fact, PeerDiagnostics, Transport},
@@ -34,6 +36,12 @@ pub(super) fn of_room(report: &Diagnostics) -> Vec<Fact> {
     }
     facts.push(fact("Log", report.log.as_deref().unwrap_or("none")));
     facts
+}
+
+/// The sound devices that ran dry, and the length of their callbacks since then in milliseconds.
+pub(super) fn of_sound(dry: &BTreeMap<&'static str, u32>) -> Vec<Fact> {
+    let words = |ms| format!("ran dry again and again, and holds more since then (callbacks of {ms} ms)");
+    dry.iter().map(|(name, ms)| fact(name, words(ms))).collect()
 }
 
 fn dropped(dropped: &DroppedMessages) -> String {

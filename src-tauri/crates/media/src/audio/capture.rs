@@ -16,6 +16,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use super::{
     FRAME, FRAME_TIME, Frame, RATE,
     device::{self, Direction},
+    dry::Brought,
     event::Reporter,
     keeper::{Keeper, Port, Watch},
     resampler::Resampler,
@@ -134,20 +135,22 @@ struct Inlet {
 impl Port for Inlet {
     const DIRECTION: Direction = Direction::Capture;
 
-    fn open(&mut self, device: &Device, watch: Watch) -> Result<Stream, Error> {
-        device::open(device, Direction::Capture, 10, |config, format| self.attempt(device, config, format, &watch))
+    fn open(&mut self, device: &Device, callback_ms: u32, watch: Watch) -> Result<Stream, Error> {
+        let direction = Direction::Capture;
+        device::open(device, direction, callback_ms, |config, format| self.attempt(device, config, format, &watch))
     }
 }
 
 /// Whom a callback tells.
 struct Tap {
+    brought: Brought,
     watch: Watch,
     reader: Thread,
 }
 
 impl Inlet {
-    fn tap(&self, watch: &Watch) -> Tap {
-        Tap { watch: watch.clone(), reader: self.reader.clone() }
+    fn tap(&self, rate: u32, watch: &Watch) -> Tap {
+        Tap { brought: Brought::new(rate), watch: watch.clone(), reader: self.reader.clone() }
     }
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "cpal may add kinds of samples")]
@@ -160,19 +163,20 @@ impl Inlet {
     ) -> Result<Stream, Error> {
         let (producer, feed) =
             ring(config.sample_rate).map_err(|why| Error::with_message(ErrorKind::UnsupportedConfig, why))?;
+        let tap = self.tap(config.sample_rate, watch);
         let stream = match format {
-            SampleFormat::I8 => stream::<i8>(device, config, producer, self.tap(watch)),
-            SampleFormat::I16 => stream::<i16>(device, config, producer, self.tap(watch)),
-            SampleFormat::I24 => stream::<I24>(device, config, producer, self.tap(watch)),
-            SampleFormat::I32 => stream::<i32>(device, config, producer, self.tap(watch)),
-            SampleFormat::I64 => stream::<i64>(device, config, producer, self.tap(watch)),
-            SampleFormat::U8 => stream::<u8>(device, config, producer, self.tap(watch)),
-            SampleFormat::U16 => stream::<u16>(device, config, producer, self.tap(watch)),
-            SampleFormat::U24 => stream::<U24>(device, config, producer, self.tap(watch)),
-            SampleFormat::U32 => stream::<u32>(device, config, producer, self.tap(watch)),
-            SampleFormat::U64 => stream::<u64>(device, config, producer, self.tap(watch)),
-            SampleFormat::F32 => stream::<f32>(device, config, producer, self.tap(watch)),
-            SampleFormat::F64 => stream::<f64>(device, config, producer, self.tap(watch)),
+            SampleFormat::I8 => stream::<i8>(device, config, producer, tap),
+            SampleFormat::I16 => stream::<i16>(device, config, producer, tap),
+            SampleFormat::I24 => stream::<I24>(device, config, producer, tap),
+            SampleFormat::I32 => stream::<i32>(device, config, producer, tap),
+            SampleFormat::I64 => stream::<i64>(device, config, producer, tap),
+            SampleFormat::U8 => stream::<u8>(device, config, producer, tap),
+            SampleFormat::U16 => stream::<u16>(device, config, producer, tap),
+            SampleFormat::U24 => stream::<U24>(device, config, producer, tap),
+            SampleFormat::U32 => stream::<u32>(device, config, producer, tap),
+            SampleFormat::U64 => stream::<u64>(device, config, producer, tap),
+            SampleFormat::F32 => stream::<f32>(device, config, producer, tap),
+            SampleFormat::F64 => stream::<f64>(device, config, producer, tap),
             other => Err(Error::with_message(ErrorKind::UnsupportedConfig, format!("samples of kind {other}"))),
         }?;
         // When full, the worker is gone or has enough to choose from: the stream is closed soon.
@@ -188,9 +192,12 @@ where
     f32: FromSample<T>,
 {
     let channels = usize::from(config.channels.max(1));
-    let Tap { watch, reader } = tap;
+    let Tap { mut brought, watch, reader } = tap;
     let on_error = watch.clone();
     let on_sound = move |samples: &[T], _: &cpal::InputCallbackInfo| {
+        if brought.callback(samples.len() / channels, Instant::now()) {
+            watch.ran_dry();
+        }
         watch.beat(gather(&mut ring, samples, channels));
         reader.unpark();
     };

@@ -25,14 +25,14 @@ pub fn speakers() -> Vec<(String, String)> {
 }
 
 /// Which way sound goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Direction {
     Capture,
     Playback,
 }
 
 impl Direction {
-    fn noun(self) -> &'static str {
+    pub(crate) fn noun(self) -> &'static str {
         match self {
             Self::Capture => "microphone",
             Self::Playback => "speaker",
@@ -164,7 +164,12 @@ pub(crate) fn fault(error: &cpal::Error) -> Fault {
     Fault::new(trouble, error.to_string())
 }
 
-/// Whether a stream's error ends it. The others are noted by who counts dropouts.
+/// Whether a stream's error says that the system's buffer ran dry, or over.
+pub(crate) fn is_dry(error: &cpal::Error) -> bool {
+    matches!(error.kind(), ErrorKind::Xrun)
+}
+
+/// Whether a stream's error ends it.
 pub(crate) fn is_fatal(error: &cpal::Error) -> bool {
     !matches!(error.kind(), ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied | ErrorKind::Xrun)
 }
@@ -286,7 +291,8 @@ mod tests {
 
     #[test]
     fn a_dropout_ends_no_stream() {
-        assert!(!is_fatal(&cpal::Error::new(ErrorKind::Xrun)));
+        assert!(!is_fatal(&cpal::Error::new(ErrorKind::Xrun)) && is_dry(&cpal::Error::new(ErrorKind::Xrun)));
+        assert!(!is_dry(&cpal::Error::new(ErrorKind::RealtimeDenied)));
         assert!(is_fatal(&cpal::Error::new(ErrorKind::StreamInvalidated)));
     }
 }

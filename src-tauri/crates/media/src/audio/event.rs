@@ -28,6 +28,11 @@ pub enum AudioEvent {
         /// Its name, for people.
         name: String,
     },
+    /// It ran dry again and again. It is opened again, and holds more from now on, for as long as the program runs.
+    RanDry {
+        /// The length of its callbacks from now on, in milliseconds.
+        callback_ms: u32,
+    },
 }
 
 /// Why a device cannot be used.

@@ -18,7 +18,9 @@ use parlor_protocol::ui::DeviceTrouble;
 use super::{
     AudioEvent,
     device::{self, Direction, Found},
+    dry::Dry,
     event::{Fault, Reporter},
+    known,
     microphone::no_thread,
     silence::Silence,
 };
@@ -33,13 +35,17 @@ const DEAD: Duration = Duration::from_secs(2);
 /// costs nothing and still finds a device soon after it is plugged in.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LAST_RETRY: Duration = Duration::from_secs(2);
+/// Callbacks of so many milliseconds are asked for: a frame each. The system holds two of them.
+const CALLBACK_MS: u32 = 10;
+/// The same of a device that ran dry again and again: what it holds lasts twice as long.
+const LONG_CALLBACK_MS: u32 = 20;
 
 /// Makes a stream on a device and hands its ring to whoever carries the sound.
 pub(crate) trait Port: Send + 'static {
     const DIRECTION: Direction;
 
-    /// Opens the device; the stream does not run yet.
-    fn open(&mut self, device: &Device, watch: Watch) -> Result<cpal::Stream, cpal::Error>;
+    /// Opens the device, for callbacks of so many milliseconds if it lets us choose; the stream does not run yet.
+    fn open(&mut self, device: &Device, callback_ms: u32, watch: Watch) -> Result<cpal::Stream, cpal::Error>;
 }
 
 /// What a stream's callbacks tell the keeper.
@@ -50,6 +56,8 @@ pub(crate) struct Watch {
     beats: Arc<AtomicU64>,
     /// Beats with sound in them.
     sounds: Arc<AtomicU64>,
+    /// How often the system's buffer ran dry, or over.
+    dry: Arc<AtomicU64>,
 }
 
 impl Watch {
@@ -59,12 +67,20 @@ impl Watch {
         self.sounds.fetch_add(u64::from(sound), Ordering::Relaxed);
     }
 
+    /// The system's buffer ran dry, or over. For the sound callback: waits for nothing.
+    pub(crate) fn ran_dry(&self) {
+        self.dry.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The stream reports an error. For the error callback.
     pub(crate) fn error(&self, error: cpal::Error) {
         if device::is_fatal(&error) {
             // When full, there are errors enough in it.
             let _ = self.notes.try_send(Note::Error { stream: self.stream, error });
         } else {
+            if device::is_dry(&error) {
+                self.ran_dry();
+            }
             tracing::debug!(%error, "sound device");
         }
     }
@@ -138,6 +154,8 @@ enum End {
     Stopped,
     /// The default is another one now.
     Moved,
+    /// It runs dry again and again: callbacks are to be longer.
+    Dry,
     Trouble(Fault),
 }
 
@@ -158,19 +176,24 @@ impl<P: Port> Keeping<P> {
             self.runs(&found.name, moved);
             let opened = Instant::now();
             // Trouble is reported before the stream is closed: with a server that hangs, closing takes as long as it hangs.
-            moved = match self.watch(&found, &watch) {
+            let (wait, next) = match self.watch(&found, &watch) {
                 End::Stopped => return,
-                End::Moved => true,
+                End::Moved => (false, true),
+                End::Dry => {
+                    self.lengthen(&found);
+                    (false, false)
+                }
                 End::Trouble(fault) => {
                     self.trouble(fault);
-                    false
+                    (true, false)
                 }
             };
+            moved = next;
             drop(stream);
             if opened.elapsed() > DEAD {
                 retry = FIRST_RETRY;
             }
-            if !moved {
+            if wait {
                 self.wait(retry);
                 retry = (retry * 2).min(LAST_RETRY);
             }
@@ -196,9 +219,16 @@ impl<P: Port> Keeping<P> {
         self.system = Some(host.id());
         let found = device::find(self.host.insert(host), P::DIRECTION, self.wanted.as_deref())?;
         self.stream += 1;
-        let watch =
-            Watch { notes: self.notes.clone(), stream: self.stream, beats: Arc::default(), sounds: Arc::default() };
-        let stream = self.port.open(&found.device, watch.clone()).map_err(|error| device::fault(&error))?;
+        let watch = Watch {
+            notes: self.notes.clone(),
+            stream: self.stream,
+            beats: Arc::default(),
+            sounds: Arc::default(),
+            dry: Arc::default(),
+        };
+        let callback_ms = if known::of(P::DIRECTION, &found.id).dry { LONG_CALLBACK_MS } else { CALLBACK_MS };
+        let stream =
+            self.port.open(&found.device, callback_ms, watch.clone()).map_err(|error| device::fault(&error))?;
         stream.play().map_err(|error| device::fault(&error))?;
         Ok((found, watch, stream))
     }
@@ -206,7 +236,9 @@ impl<P: Port> Keeping<P> {
     /// Looks at a running device until it is to be closed.
     fn watch(&mut self, found: &Found, watch: &Watch) -> End {
         let (mut beats, mut alive, mut asked) = (0, Instant::now(), Instant::now());
-        let (mut sounds, mut silence) = (0, Silence::new(Instant::now()));
+        let known = known::of(P::DIRECTION, &found.id);
+        let (mut sounds, mut silence) = (0, Silence::new(known.pauses, Instant::now()));
+        let (mut pauses, mut dry) = (known.pauses, Dry::new(Instant::now()));
         while !self.stopped() {
             if let Some(error) = self.wait(LOOK) {
                 self.host = None;
@@ -226,10 +258,18 @@ impl<P: Port> Keeping<P> {
                 continue;
             }
             (beats, alive) = (count, now);
+            if dry.look(watch.dry.load(Ordering::Relaxed), now) && !known.dry {
+                return End::Dry;
+            }
             if P::DIRECTION == Direction::Capture {
                 let count = watch.sounds.load(Ordering::Relaxed);
                 let sound = std::mem::replace(&mut sounds, count) != count;
-                match silence.look(sound, now) {
+                let told = silence.look(sound, now);
+                if silence.pauses() != pauses {
+                    pauses = silence.pauses();
+                    known::learn(P::DIRECTION, &found.id, |known| known.pauses = pauses);
+                }
+                match told {
                     Some(true) => self.trouble(Fault::new(
                         DeviceTrouble::Silent,
                         format!("{} gives nothing but digital silence", found.name),
@@ -276,6 +316,17 @@ impl<P: Port> Keeping<P> {
 
     fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Has callbacks of this device be longer from now on.
+    fn lengthen(&mut self, found: &Found) {
+        known::learn(P::DIRECTION, &found.id, |known| known.dry = true);
+        if self.stopped() {
+            return;
+        }
+        let device = P::DIRECTION.noun();
+        tracing::info!(device, callback_ms = LONG_CALLBACK_MS, "it ran dry again and again, and is opened anew");
+        self.reporter.report(AudioEvent::RanDry { callback_ms: LONG_CALLBACK_MS });
     }
 
     fn runs(&mut self, name: &str, moved: bool) {

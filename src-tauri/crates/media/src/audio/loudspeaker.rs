@@ -12,7 +12,7 @@ use std::{
 };
 
 use cpal::{
-    Device, Error, ErrorKind, FromSample, I24, SampleFormat, SizedSample, Stream, StreamConfig, U24,
+    BufferSize, Device, Error, ErrorKind, FromSample, I24, SampleFormat, SizedSample, Stream, StreamConfig, U24,
     traits::DeviceTrait,
 };
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -20,6 +20,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use super::{
     FRAME, FRAME_TIME, Frame, RATE,
     device::{self, Direction},
+    dry::Due,
     event::Reporter,
     keeper::{Keeper, Port, Watch},
     playback::Sink,
@@ -27,8 +28,6 @@ use super::{
     source::Pace,
 };
 
-/// Callbacks of so many milliseconds are asked for: a frame each. The system holds two of them.
-const CALLBACK_MS: u32 = 10;
 /// Room in the ring, in milliseconds of the device.
 const RING_MS: u32 = 500;
 /// What waits in the ring over one callback's need after many dropouts; at first nothing does: a callback's whole length is
@@ -212,9 +211,9 @@ struct Outlet {
 impl Port for Outlet {
     const DIRECTION: Direction = Direction::Playback;
 
-    fn open(&mut self, device: &Device, watch: Watch) -> Result<Stream, Error> {
+    fn open(&mut self, device: &Device, callback_ms: u32, watch: Watch) -> Result<Stream, Error> {
         let direction = Direction::Playback;
-        device::open(device, direction, CALLBACK_MS, |config, format| self.attempt(device, config, format, &watch))
+        device::open(device, direction, callback_ms, |config, format| self.attempt(device, config, format, &watch))
     }
 }
 
@@ -234,7 +233,11 @@ impl Outlet {
         let gauge = Arc::new(Gauge::default());
         let mixer = self.mixer.clone();
         let spout = Spout { ring: consumer, gauge: gauge.clone(), began: false, last: 0.0 };
-        let tap = Tap { spout, watch: watch.clone(), mixer };
+        let asked = match config.buffer_size {
+            BufferSize::Fixed(frames) => frames,
+            BufferSize::Default => 0,
+        };
+        let tap = Tap { spout, due: Due::new(rate, asked), watch: watch.clone(), mixer };
         let stream = match format {
             SampleFormat::I8 => stream::<i8>(device, config, tap),
             SampleFormat::I16 => stream::<i16>(device, config, tap),
@@ -272,6 +275,7 @@ impl Outlet {
 /// What a callback fills the device's buffer from, and whom it tells.
 struct Tap {
     spout: Spout,
+    due: Due,
     watch: Watch,
     mixer: Thread,
 }
@@ -279,6 +283,9 @@ struct Tap {
 impl Tap {
     fn fill<T: SizedSample + FromSample<f32>>(&mut self, out: &mut [T], channels: usize) {
         self.watch.beat(false);
+        if self.due.callback(out.len() / channels, Instant::now()) {
+            self.watch.ran_dry();
+        }
         self.spout.fill(out, channels);
         self.mixer.unpark();
     }
@@ -303,7 +310,9 @@ impl Spout {
         if self.began && ready < wanted {
             self.gauge.dropouts.fetch_add(1, Ordering::Relaxed);
             let late = self.gauge.late.load(Ordering::Relaxed) as usize + wanted - ready;
-            self.gauge.late.store(late.min(self.ring.buffer().capacity()) as u32, Ordering::Relaxed);
+            // More than that does not fit beside what the next callback asks for: it would never find anything.
+            let most = self.ring.buffer().capacity().saturating_sub(wanted);
+            self.gauge.late.store(late.min(most) as u32, Ordering::Relaxed);
         }
         let mut samples = self.ring.read_chunk(ready).ok().map(IntoIterator::into_iter);
         for frame in out.chunks_exact_mut(channels) {
@@ -413,6 +422,23 @@ mod tests {
         assert_eq!((out[0], out[2 * FRAME - 1]), (2.0 * FRAME as f32 + 1.0, 3.0 * FRAME as f32));
         assert_eq!(spout.gauge.late.load(Ordering::Relaxed), 0);
         assert_eq!(spout.gauge.dropouts.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn after_a_standstill_of_any_length_a_full_ring_is_heard() {
+        let (mut ring, consumer) = RingBuffer::new(4_800);
+        let mut spout = Spout { ring: consumer, gauge: Arc::default(), began: false, last: 0.0 };
+        let mut out = [0f32; FRAME];
+        let mut mix = || while ring.push(0.5).is_ok() {};
+        mix();
+        // All that there is, and then nothing for much longer than the ring is.
+        for _ in 0..40 {
+            spout.fill(&mut out, 1);
+        }
+        mix();
+        spout.fill(&mut out, 1);
+        assert_eq!((out[0], out[FRAME - 1]), (0.5, 0.5));
+        assert_eq!(spout.gauge.late.load(Ordering::Relaxed), 0);
     }
 
     #[test]

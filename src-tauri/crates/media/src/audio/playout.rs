@@ -37,6 +37,9 @@ const HIGHER: f32 = 60.0;
 const HIGHEST: f32 = 120.0;
 /// Too little delay, in ms below the target: stretch.
 const LOW: f32 = 10.0;
+/// One after the other only after so many frames, two seconds: a target that goes to and fro is not followed. Delay that is by
+/// [`HIGH`] too much, or hardly there, does not wait.
+const TURN: u32 = 200;
 /// No sound is so much like itself: only pauses are left.
 const IN_PAUSES: f32 = 2.0;
 /// How much of the loss one packet is: about 5 s are remembered.
@@ -117,6 +120,9 @@ pub struct Playout {
     loss: f32,
     /// Frames until the delay may be corrected again.
     rest: u32,
+    /// Frames until it may be made longer after it was made shorter, and the other way round, if neither is urgent.
+    shortened: u32,
+    lengthened: u32,
     pulled: Option<Instant>,
     decoded: u64,
     concealed: u64,
@@ -152,6 +158,8 @@ impl Playout {
             measured: 0.0,
             loss: 0.0,
             rest: 0,
+            shortened: 0,
+            lengthened: 0,
             pulled: None,
             decoded: 0,
             concealed: 0,
@@ -348,12 +356,14 @@ impl Playout {
     /// Brings the delay nearer to its target, a pitch period at a time. It differs after the network stalled, because the target
     /// moved, and because no two clocks run alike.
     fn correct(&mut self) {
-        self.rest = self.rest.saturating_sub(1);
+        for wait in [&mut self.rest, &mut self.shortened, &mut self.lengthened] {
+            *wait = wait.saturating_sub(1);
+        }
         if self.state == State::Idle || self.stalled > 0 || self.rest > 0 {
             return;
         }
         let over = self.measured - ms(self.delay.target());
-        if over > HIGH_IN_PAUSES {
+        if over > HIGH || over > HIGH_IN_PAUSES && self.lengthened == 0 {
             self.decode_ahead();
             let likeness = if over > HIGHEST {
                 -1.0
@@ -368,13 +378,15 @@ impl Playout {
                 self.measured -= ms(time(samples));
                 self.stats.removed += samples as u64;
                 self.rest = if over > HIGHER { 3 } else { 20 };
+                self.shortened = TURN;
             }
-        } else if over < -LOW {
+        } else if over < -LOW && (self.shortened == 0 || self.measured < LOW) {
             let likeness = if self.measured < LOW { 0.6 } else { 0.9 };
             if let Some(samples) = self.tape.lengthen(likeness) {
                 self.measured += ms(time(samples));
                 self.stats.inserted += samples as u64;
                 self.rest = 10;
+                self.lengthened = TURN;
             }
         }
     }

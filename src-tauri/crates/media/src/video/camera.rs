@@ -277,7 +277,7 @@ fn capture(
     stop: &AtomicBool,
     reports: &blocking::SyncSender<Report>,
 ) -> Option<Fault> {
-    let mut source = match source::open(spec, want) {
+    let mut source = match source::open(spec, want, stop) {
         Ok(source) => source,
         Err(fault) => return Some(fault),
     };

@@ -205,6 +205,18 @@ tests! {
         camera.picture().await;
     }
 
+    async fn a_mode_in_which_a_camera_hangs_is_not_tried_first_again(rig) {
+        rig.plug(0, "Webcam", &["NV12 320 240 30", "YUYV 160 120 30"]);
+        fs::write(rig.file(0, "hang"), "NV12 320 240 30").unwrap();
+        let mut camera = rig.open(None);
+        assert_eq!(camera.trouble().await, DeviceTrouble::Failed);
+        assert_eq!(camera.started().await.1, VideoFormat { width: 160, height: 120, fps: 30 });
+        camera.picture().await;
+        // Neither when it is turned on again.
+        drop(camera);
+        assert_eq!(rig.open(None).started().await.1, VideoFormat { width: 160, height: 120, fps: 30 });
+    }
+
     async fn a_camera_that_hangs_is_in_trouble_and_recovers(rig) {
         rig.plug(0, "Webcam", QVGA);
         let mut camera = rig.open(None);

@@ -9,7 +9,7 @@ use parlor_protocol::{
 };
 use tokio::{sync::mpsc, time::timeout};
 
-use crate::support::{feed, listen, next, spec, tests, troubled};
+use crate::support::{feed, listen, next, spec, stutter, tests, troubled};
 
 fn named(id: &str, name: &str) -> (String, String) {
     (id.to_owned(), name.to_owned())
@@ -146,6 +146,25 @@ tests! { microphones:
         for _ in 0..2 {
             assert!(matches!(next(&mut inbox).await, AudioEvent::Recovered { .. }));
         }
+    }
+
+    async fn a_microphone_whose_sound_is_lost_again_and_again_is_held_longer_and_told_once(rig) {
+        let _player = rig.play_into_microphone(440.0);
+        let (microphone, mut inbox) = open("device:pulseaudio:mic");
+        assert_eq!(next(&mut inbox).await, started("Microphone-rig"));
+        let start = Instant::now();
+        while inbox.is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(60), "nobody noticed");
+            stutter(rig).await;
+        }
+        assert_eq!(next(&mut inbox).await, AudioEvent::RanDry { callback_ms: 20 });
+        assert_eq!(next(&mut inbox).await, started("Microphone-rig"));
+        let heard = listen(&microphone, 2.0).await;
+        assert!(measure::level_dbfs(&heard[heard.len() / 2..]) > -25.0, "it is heard again");
+        for _ in 0..12 {
+            stutter(rig).await;
+        }
+        assert_eq!(inbox.try_recv().ok(), None);
     }
 
     async fn a_microphone_that_is_muted_outside_is_silent_until_it_is_not(rig) {

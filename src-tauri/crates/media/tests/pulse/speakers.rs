@@ -1,6 +1,6 @@
 //! Speakers through PulseAudio.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parlor_media::audio::{AudioEvent, RATE, Speaker, measure};
 use parlor_protocol::{device::SpeakerSpec, ui::DeviceTrouble};
@@ -8,7 +8,7 @@ use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     rig::Rig,
-    support::{feed, next, tests, troubled},
+    support::{feed, next, stutter, tests, troubled},
 };
 
 fn open(device: Option<&str>) -> (Speaker, mpsc::Receiver<AudioEvent>) {
@@ -30,7 +30,45 @@ async fn plays(rig: &Rig, speaker: &Speaker, device: &str) {
     assert!((level + 15.0).abs() < 3.0, "{device}: {level} dBFS");
 }
 
+/// What the server holds of our stream at most, in milliseconds; it is asked until that is more than this, for ten seconds.
+async fn holds(rig: &Rig, more_than: f64) -> f64 {
+    let (start, mut most) = (Instant::now(), 0f64);
+    while most <= more_than && start.elapsed() < Duration::from_secs(10) {
+        let streams = rig.control(&["list", "sink-inputs"]);
+        let held =
+            streams.lines().filter_map(|line| line.trim().strip_prefix("Buffer Latency: ")?.strip_suffix(" usec"));
+        most = held.filter_map(|held| held.parse().ok()).fold(most, |most, held: f64| most.max(held / 1_000.0));
+        tokio::time::sleep(Duration::from_millis(7)).await;
+    }
+    most
+}
+
 tests! { speakers:
+    async fn a_speaker_that_runs_dry_again_and_again_holds_more_from_then_on(rig) {
+        let (speaker, mut inbox) = open(None);
+        assert_eq!(next(&mut inbox).await, AudioEvent::Started { name: "Speaker-rig".into() });
+        let start = Instant::now();
+        while inbox.is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(60), "nobody noticed");
+            stutter(rig).await;
+        }
+        assert_eq!(next(&mut inbox).await, AudioEvent::RanDry { callback_ms: 20 });
+        assert_eq!(next(&mut inbox).await, AudioEvent::Started { name: "Speaker-rig".into() });
+        let held = holds(rig, 20.0).await;
+        assert!(held > 20.0, "{held} ms: as little as before");
+        plays(rig, &speaker, "spk").await;
+        // It is known of the device from now on, and told once.
+        for _ in 0..12 {
+            stutter(rig).await;
+        }
+        let (_again, mut other) = open(None);
+        assert_eq!(next(&mut other).await, AudioEvent::Started { name: "Speaker-rig".into() });
+        for _ in 0..12 {
+            stutter(rig).await;
+        }
+        assert_eq!((inbox.try_recv().ok(), other.try_recv().ok()), (None, None));
+    }
+
     async fn a_tone_is_played_on_the_speaker(rig) {
         let (speaker, mut inbox) = open(None);
         assert_eq!(next(&mut inbox).await, AudioEvent::Started { name: "Speaker-rig".into() });

@@ -81,3 +81,11 @@ pub(crate) async fn feed(speaker: &Speaker, seconds: f32) {
         );
     }
 }
+
+/// The server stands still for longer than a stream holds at first, and goes on.
+pub(crate) async fn stutter(rig: &Rig) {
+    rig.signal("STOP");
+    tokio::time::sleep(Duration::from_millis(80)).await;
+    rig.signal("CONT");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+}

@@ -25,6 +25,8 @@ struct Heard {
     stats: AudioStats,
     /// Delay in the buffer, each 100 ms.
     buffer: Vec<f32>,
+    /// When something was taken out or put in, in frames, and whether it was put in.
+    corrected: Vec<(u64, bool)>,
 }
 
 impl Heard {
@@ -63,7 +65,8 @@ fn play(packets: &[Bytes], seconds: usize, fast_ppm: i64, network: Network<'_>) 
     let start = Instant::now();
     let mut playout = Playout::new().unwrap();
     let mut on_the_way: BTreeMap<(Duration, u64), RtpReceived> = BTreeMap::new();
-    let mut heard = Heard { samples: Vec::new(), stats: AudioStats::default(), buffer: Vec::new() };
+    let mut heard =
+        Heard { samples: Vec::new(), stats: AudioStats::default(), buffer: Vec::new(), corrected: Vec::new() };
     let mut sent = 0;
     for pull in 0..seconds as u64 * 100 {
         let now = FRAME_TIME * pull as u32;
@@ -91,7 +94,14 @@ fn play(packets: &[Bytes], seconds: usize, fast_ppm: i64, network: Network<'_>) 
             playout.push(packet, start + at);
         }
         let mut frame = SILENCE;
+        let before = playout.stats;
         playout.pull(&mut frame, start + now);
+        if playout.stats.removed != before.removed {
+            heard.corrected.push((pull, false));
+        }
+        if playout.stats.inserted != before.inserted {
+            heard.corrected.push((pull, true));
+        }
         heard.samples.extend(frame);
         if pull % 10 == 0 {
             heard.buffer.push(playout.stats().buffer_ms);
@@ -151,6 +161,23 @@ fn delay_that_is_not_needed_goes_in_pauses_and_no_word_is_cut() {
     // Both begin in the pause after the first word. One cut of 2.5 ms in all the words would be twice as much.
     let left = energy(heard.after(1)) / energy(&whole[RATE as usize..]);
     assert!((left - 1.0).abs() < 0.000_15, "{left} of the words is left");
+}
+
+#[test]
+fn delay_is_not_made_longer_right_after_shorter_or_the_other_way_round() {
+    for (name, packets) in [("speech", speech(1_000)), ("words", words(1_000))] {
+        for late in [25, 40, 60] {
+            // One packet in twenty is late, so that the target is now on this side of it and now on that.
+            let mut dice = dice(late * 10 + 1);
+            let heard = play(&packets, 60, 0, &mut |_| vec![millis(20 + if dice(20) == 0 { late } else { dice(4) })]);
+            // In the first seconds the target is anything, and far from it nothing waits.
+            let corrected: Vec<_> = heard.corrected.into_iter().filter(|(frame, _)| *frame > 300).collect();
+            let turns = corrected.windows(2).filter(|two| two[0].1 != two[1].1).map(|two| two[1].0 - two[0].0);
+            let soonest = turns.min().unwrap_or(u64::MAX);
+            assert!(soonest >= 100, "{name}, {late} ms: {soonest} frames after the other: {corrected:?}");
+            assert!(heard.stats.concealed_ratio < 0.01, "{name}, {late} ms: {:?}", heard.stats);
+        }
+    }
 }
 
 #[test]

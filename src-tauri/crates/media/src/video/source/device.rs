@@ -1,6 +1,9 @@
 //! Real cameras.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use nokhwa::{
     Camera, NokhwaError,
@@ -12,13 +15,16 @@ use super::{
     CameraSource,
     claim::Claim,
     convert::{self, Jpeg},
-    fault, list,
+    fault, hung, list,
     mode::{self, FORMATS},
 };
 use crate::video::{Error, Picture, event::Fault, fit, scale};
 
 /// How long to wait for an earlier owner in this process to let go: a frame, and closing.
 const RELEASE: Duration = Duration::from_secs(1);
+/// A mode that took so long to begin when it was given up hung: nobody turns a camera off and on for so long. It is less than a
+/// camera is waited for, of which other things take their part.
+const HUNG: Duration = Duration::from_secs(5);
 
 /// A device that delivers.
 pub(super) struct Device {
@@ -35,7 +41,8 @@ pub(super) struct Device {
 }
 
 impl Device {
-    pub(super) fn open(id: Option<&str>, want: VideoFormat) -> Result<Self, Fault> {
+    /// Tries the modes one after the other until one begins, or until `stop` says that nobody waits any more.
+    pub(super) fn open(id: Option<&str>, want: VideoFormat, stop: &AtomicBool) -> Result<Self, Fault> {
         permit()?;
         let Some(entry) = list::find(list::entries(), id) else {
             let words = id.map_or_else(|| "there is no camera".to_owned(), |id| format!("there is no camera {id:?}"));
@@ -46,10 +53,18 @@ impl Device {
         let failed = |error: NokhwaError| Fault::new(fault::trouble(&error.to_string(), false), error.to_string());
         let any = RequestedFormat::with_formats(RequestedFormatType::None, &FORMATS);
         let mut camera = Camera::new(CameraIndex::Index(entry.index), any).map_err(failed)?;
-        let modes = mode::ranked(&camera.compatible_camera_formats().map_err(failed)?, want);
+        let modes = mode::ranked(&camera.compatible_camera_formats().map_err(failed)?, want, &hung::of(&entry.id));
         let mut refused = Fault::new(DeviceTrouble::Failed, format!("{} has no mode that can be used", entry.name));
         for mode in modes {
-            match begin(&mut camera, mode) {
+            let (asked, begun) = (Instant::now(), begin(&mut camera, mode));
+            if stop.load(Ordering::Relaxed) {
+                if asked.elapsed() >= HUNG {
+                    tracing::info!(name = entry.name, %mode, "the camera hangs in a mode, which is tried last from now on");
+                    hung::remember(&entry.id, mode);
+                }
+                return Err(begun.err().unwrap_or_else(|| Fault::new(DeviceTrouble::Failed, "it began too late")));
+            }
+            match begun {
                 Ok((jpeg, first)) => {
                     let (width, height) = fit((mode.width(), mode.height()), (want.width, want.height));
                     let format = VideoFormat { width, height, fps: mode.frame_rate().clamp(1, want.fps.max(1)) };

@@ -4,10 +4,13 @@ mod claim;
 mod convert;
 mod device;
 mod fault;
+mod hung;
 mod list;
 mod mode;
 mod paced;
 mod y4m;
+
+use std::sync::atomic::AtomicBool;
 
 use parlor_protocol::{
     device::{CameraSpec, VideoFormat},
@@ -33,10 +36,11 @@ pub(super) trait CameraSource {
     fn next(&mut self) -> Result<Option<Picture>, Fault>;
 }
 
-/// Opens what the spec says, for pictures of at most this size and about this rate. May take seconds.
-pub(super) fn open(spec: &CameraSpec, want: VideoFormat) -> Result<Box<dyn CameraSource>, Fault> {
+/// Opens what the spec says, for pictures of at most this size and about this rate. May take seconds, and for ever if the device
+/// hangs; `stop` says meanwhile that nobody waits for it any more.
+pub(super) fn open(spec: &CameraSpec, want: VideoFormat, stop: &AtomicBool) -> Result<Box<dyn CameraSource>, Fault> {
     match spec {
-        CameraSpec::Device(id) => Ok(Box::new(device::Device::open(id.as_deref(), want)?)),
+        CameraSpec::Device(id) => Ok(Box::new(device::Device::open(id.as_deref(), want, stop)?)),
         CameraSpec::Pattern(format) => Ok(Box::new(paced::Synthetic::open(*format)?)),
         CameraSpec::File(path) => Ok(Box::new(paced::Film::open(path)?)),
         CameraSpec::None => Err(Fault::new(DeviceTrouble::Missing, "no camera was chosen")),

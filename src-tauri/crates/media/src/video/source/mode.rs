@@ -13,8 +13,9 @@ pub(super) const FORMATS: [FrameFormat; 4] =
 const TRIED: usize = 6;
 
 /// The modes to try, the nearest first: smooth first, then the right size, then the least work. The last one is the smallest there
-/// is: where a bus has no room for the others, it has for that.
-pub(super) fn ranked(modes: &[CameraFormat], want: VideoFormat) -> Vec<CameraFormat> {
+/// is: where a bus has no room for the others, it has for that. Behind it come those of them in which the camera hung before, and
+/// of those the one that hung last at the end.
+pub(super) fn ranked(modes: &[CameraFormat], want: VideoFormat, hung: &[CameraFormat]) -> Vec<CameraFormat> {
     let mut ranked: Vec<_> = modes.iter().filter(|mode| usable(mode)).copied().collect();
     ranked.sort_by_key(|mode| cost(mode, want));
     ranked.dedup();
@@ -25,6 +26,7 @@ pub(super) fn ranked(modes: &[CameraFormat], want: VideoFormat) -> Vec<CameraFor
         ranked.truncate(TRIED - 1);
         ranked.extend(smallest.filter(|smallest| !ranked.contains(smallest)));
     }
+    ranked.sort_by_key(|mode| hung.iter().position(|other| other == mode));
     ranked
 }
 
@@ -89,9 +91,15 @@ mod tests {
     type Mode = (FrameFormat, u32, u32, u32);
 
     fn tried(modes: &[Mode], want: VideoFormat) -> Vec<Mode> {
-        let modes: Vec<_> = modes.iter().map(|(f, w, h, fps)| CameraFormat::new_from(*w, *h, *f, *fps)).collect();
+        tried_after(modes, want, &[])
+    }
+
+    /// The same where the camera hung in some of them before.
+    fn tried_after(modes: &[Mode], want: VideoFormat, hung: &[Mode]) -> Vec<Mode> {
+        let format = |(f, w, h, fps): &Mode| CameraFormat::new_from(*w, *h, *f, *fps);
+        let (modes, hung): (Vec<_>, Vec<_>) = (modes.iter().map(format).collect(), hung.iter().map(format).collect());
         let tuple = |mode: CameraFormat| (mode.format(), mode.width(), mode.height(), mode.frame_rate());
-        ranked(&modes, want).into_iter().map(tuple).collect()
+        ranked(&modes, want, &hung).into_iter().map(tuple).collect()
     }
 
     fn chosen(modes: &[Mode]) -> Option<Mode> {
@@ -165,6 +173,20 @@ mod tests {
         assert_eq!((tried[0], tried[TRIED - 1]), ((MJPEG, 1280, 720, 30), (MJPEG, 160, 90, 30)));
         let different: std::collections::BTreeSet<_> = tried.iter().map(|mode| format!("{mode:?}")).collect();
         assert_eq!(different.len(), TRIED);
+    }
+
+    #[test]
+    fn a_mode_that_hung_is_tried_last_and_the_one_that_hung_longest_ago_first_of_them() {
+        let want = VideoFormat { width: 1280, height: 720, fps: 30 };
+        let (first, second, third) = ((NV12, 1280, 720, 30), (YUYV, 1280, 720, 30), (MJPEG, 1280, 720, 30));
+        let modes = [first, second, third];
+        assert_eq!(tried_after(&modes, want, &[first]), [second, third, first]);
+        assert_eq!(tried_after(&modes, want, &[first, second]), [third, first, second]);
+        assert_eq!(tried_after(&modes, want, &[second, third, first]), [second, third, first]);
+        assert_eq!(tried_after(&modes, want, &[(NV12, 640, 480, 30)]), modes, "one that it does not have");
+        // The best of many, too, is tried once more in the end.
+        let tried = tried_after(&usb2(), want, &[(MJPEG, 1280, 720, 30)]);
+        assert_eq!((tried.len(), tried[TRIED - 1]), (TRIED, (MJPEG, 1280, 720, 30)));
     }
 
     #[test]
