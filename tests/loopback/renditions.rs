@@ -1,6 +1,7 @@
 //! Who is sent which pictures: what is shown decides, and what is not shown costs nothing.
 
 use std::{
+    num::NonZeroU32,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -8,7 +9,8 @@ use std::{
 use parlor_client::{Decode, FrameSink};
 use parlor_protocol::{
     frame::FrameHeader,
-    headless::{HeadlessEvent, Stats},
+    headless::{HeadlessEvent, SessionStats, Stats},
+    media::{Extent, Showing},
     ui::{TileReport, UiCommand},
 };
 use parlor_tests::{PATIENCE, Peer, Setup, TestServer};
@@ -177,5 +179,77 @@ async fn a_crowd_that_comes_at_once_or_asks_at_once_shares_key_frames() {
         peer.leave().await;
     }
     first.leave().await;
+    a.leave().await;
+}
+
+/// What is sent to the only one, or to each of them.
+fn sent(stats: &Stats) -> impl Iterator<Item = (&SessionStats, f64, f64)> {
+    stats.sessions.iter().map(|session| (session, session.video_out.fps, session.video_out.encoded_fps))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_half_of_the_pictures_gets_half_and_what_nobody_wants_is_not_encoded() {
+    let server = TestServer::start().await;
+    let extent = Extent { width: 640, height: 360 };
+    let thin = Showing { extent, rate: NonZeroU32::new(15) };
+    let mut a = Peer::join(Setup::synthetic("Anna"), &server.link("halves"));
+    let mut b = Peer::join(Setup { show: Some(thin), ..Setup::silent("Ben") }, &server.link("halves"));
+    let ben = b.id().await;
+    let half = |fps: f64| (11.0..=18.0).contains(&fps);
+    let came =
+        |stats: &Stats, good: &dyn Fn(f64) -> bool| stats.sessions.iter().any(|session| good(session.video_in.fps));
+    b.stats("half of the pictures", |stats| came(stats, &half)).await;
+    a.stats("half of them encoded", |stats| sent(stats).any(|(_, fps, encoded)| half(fps) && half(encoded))).await;
+
+    let whole = |fps: f64| fps > 22.0;
+    let mut c = Peer::join(Setup::silent("Chloe"), &server.link("halves"));
+    c.stats("all of the pictures", |stats| came(stats, &whole)).await;
+    let each = |stats: &Stats| {
+        stats.sessions.len() == 2
+            && sent(stats).all(|(session, fps, encoded)| {
+                whole(encoded) && if session.peer == ben { half(fps) } else { whole(fps) }
+            })
+    };
+    assert_eq!(a.stats("half for one, all for the other", each).await.encoders, 1);
+    b.stats("still half of the pictures", |stats| came(stats, &half)).await;
+    c.leave().await;
+    a.stats("half of them encoded again", |stats| {
+        stats.sessions.len() == 1 && sent(stats).all(|(_, fps, encoded)| half(fps) && half(encoded))
+    })
+    .await;
+    b.leave().await;
+    a.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_paints_too_few_pictures_is_sent_half_and_all_again_without_a_key_frame() {
+    let server = TestServer::start().await;
+    let mut a = Peer::join(Setup::synthetic("Anna"), &server.link("crowd"));
+    let (mut b, keys) = watcher("Ben", &server);
+    b.stats("pictures", wide(640)).await;
+    let tile = tile(&mut b).await;
+    let start = Instant::now();
+    let reports = |painted: u32| {
+        let report = TileReport { tile, painted, errors: 0, want_key: false, width: 640, height: 360, hidden: false };
+        UiCommand::TileReports { reports: vec![report] }
+    };
+    let half = |stats: &Stats| sent(stats).any(|(_, fps, encoded)| fps < 18.0 && (11.0..=18.0).contains(&encoded));
+    let whole = |stats: &Stats| sent(stats).any(|(_, fps, encoded)| fps > 22.0 && encoded > 22.0);
+    for (what, painted, good) in
+        [("half of the pictures", 12, &half as &dyn Fn(&Stats) -> bool), ("all of them again", 30, &whole)]
+    {
+        let reporting = async {
+            loop {
+                b.client.ui(reports(painted));
+                time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::select! {
+            _ = a.stats(what, good) => {}
+            () = reporting => {}
+        }
+    }
+    assert_eq!(keys.since(start), 0);
+    b.leave().await;
     a.leave().await;
 }

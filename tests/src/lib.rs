@@ -13,6 +13,7 @@ use parlor_protocol::{
     LinkKey, PeerId, RoomLink,
     frame::{FrameCodec, FrameHeader},
     headless::{EventLine, HeadlessEvent, Stats},
+    media::Showing,
     session::SessionState,
     ui::{Settings, Snapshot, UiCommand, UiEvent},
 };
@@ -71,6 +72,8 @@ pub struct Setup {
     pub devices: (&'static str, &'static str, String),
     /// Who decodes.
     pub decode: Decode,
+    /// How it says that it shows the others' pictures; nothing is said where there is none.
+    pub show: Option<Showing>,
     /// Its network.
     pub network: Option<parlor_client::Network>,
     /// Its profile's secret; a fresh one where there is none.
@@ -88,6 +91,7 @@ impl Setup {
             name,
             devices: ("none", "none", "none".into()),
             decode: Decode::All,
+            show: None,
             network: None,
             secret: None,
             timings: Timings::default(),
@@ -130,7 +134,7 @@ impl Peer {
             },
             bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             decode: setup.decode,
-            show: None,
+            show: setup.show,
             lobby: false,
             log: None,
             timings: setup.timings,

@@ -77,11 +77,11 @@ pub enum Command {
     SetMedia(MediaState),
     /// Our name is now this.
     SetName(String),
-    /// How large we show a peer's pictures is now this. While nothing is said of it, the peer sends the largest.
+    /// How we show a peer's pictures is now this. While nothing is said of it, the peer sends the largest, and all of them.
     SetView {
         /// Whose.
         peer: PeerId,
-        /// How large.
+        /// How large, and how many a second.
         view: View,
     },
     /// Forgets that a peer was verified.

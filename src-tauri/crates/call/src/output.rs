@@ -153,13 +153,13 @@ pub enum CallEvent {
         /// Which.
         track: TrackRole,
     },
-    /// A peer says how large it shows our pictures. Holds for the session in which it was said.
+    /// A peer says how it shows our pictures. Holds for the session in which it was said.
     PeerView {
         /// Who.
         peer: PeerId,
         /// In which session.
         session: SessionKey,
-        /// How large.
+        /// How large, and how many a second.
         view: View,
     },
     /// There are words to compare with a peer. At most once for each session.

@@ -4,6 +4,7 @@
 //! Refuses: decisions about peers and sessions, which are the core's, and anything of a desktop.
 
 mod clock;
+mod demand;
 mod devices;
 mod diagnostics;
 mod known_peers;
@@ -30,7 +31,7 @@ use parlor_protocol::{
     device::{CameraSpec, MicrophoneSpec, SpeakerSpec},
     frame::FrameHeader,
     headless::EventLine,
-    media::Extent,
+    media::Showing,
     ui::{Problem, Settings, UiCommand, UiEvent},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -62,9 +63,9 @@ pub struct Options {
     pub bind: Option<IpAddr>,
     /// Who turns received pictures into pixels.
     pub decode: Decode,
-    /// How large the others are told that their pictures are shown where no window says; nothing where there is none, so that
+    /// How the others are told that their pictures are shown where no window says; nothing where there is none, so that
     /// they send what the path carries.
-    pub show: Option<Extent>,
+    pub show: Option<Showing>,
     /// Open the devices at once, for the lobby's preview, and not only in a call.
     pub lobby: bool,
     /// The times of a session's life.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use parlor_media::video::{Camera, Choice, Ladder, Load};
+use parlor_media::video::{Camera, Choice, Ladder, Load, Share};
 use parlor_protocol::{device::VideoFormat, headless::VideoOutStats};
 use tokio::sync::watch;
 
@@ -59,11 +59,11 @@ impl Renditions {
         &self.formats
     }
 
-    /// Bits a second of each rendition; none for those that nobody takes.
-    pub(crate) fn set_bitrates(&self, bitrates: &[Option<u32>]) {
+    /// What is to be made of each rendition; none for those that nobody takes.
+    pub(crate) fn set_shares(&self, shares: &[Option<Share>]) {
         let Some(ladder) = self.ladder.borrow().clone() else { return };
-        for (rendition, bitrate) in ladder.renditions().iter().zip(bitrates) {
-            bitrate.iter().for_each(|bitrate| rendition.set_bitrate(*bitrate));
+        for (rendition, share) in ladder.renditions().iter().zip(shares) {
+            share.iter().for_each(|share| rendition.set_share(*share));
         }
     }
 
@@ -95,8 +95,8 @@ impl Renditions {
         let Some((choice, ladder)) = choice.zip(ladder) else { return VideoOutStats::default() };
         let Some(rendition) = ladder.renditions().get(choice.rung) else { return VideoOutStats::default() };
         let stats = rendition.stats();
-        // Every second picture belongs to the upper layer.
-        let fps = if choice.upper { stats.fps } else { stats.fps / 2.0 };
-        VideoOutStats { fps, width: stats.width, height: stats.height, encode_ms: stats.encode_ms }
+        let fps = if choice.upper { stats.fps } else { stats.base_fps };
+        let (width, height, encode_ms) = (stats.width, stats.height, stats.encode_ms);
+        VideoOutStats { fps, encoded_fps: stats.fps, width, height, encode_ms }
     }
 }

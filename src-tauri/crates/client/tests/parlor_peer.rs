@@ -122,6 +122,13 @@ fn a_device_that_is_none_is_refused() {
 }
 
 #[test]
+fn a_size_or_a_rate_that_is_none_is_refused() {
+    for (shown, words) in [("640", "a size like"), ("640x360@0", "a rate like"), ("640x360@", "a rate like")] {
+        refuses(&mut command(&["join", &dead_link(), "--show", shown]), "bad-arguments", words);
+    }
+}
+
+#[test]
 fn a_server_that_is_none_is_refused_without_its_password() {
     let given = ["join", &dead_link(), "--ice-server", "turm:turn.example.org,anna,secret"];
     refuses(

@@ -50,6 +50,7 @@ pub enum CtrlMessage {
         /// The nonce in the sender's statement.
         nonce: Nonce,
     },
-    /// How large the sender shows the receiver's pictures. Whoever never says it is sent the largest that its path carries.
+    /// How large the sender shows the receiver's pictures, and how many a second. Whoever never says it is sent the largest that
+    /// its path carries, and all of them.
     View(View),
 }

@@ -185,6 +185,8 @@ pub struct SendStats {
 pub struct VideoOutStats {
     /// Frames a second.
     pub fps: f64,
+    /// Frames a second that are encoded in this size, for this peer and for others.
+    pub encoded_fps: f64,
     /// Pixels across.
     pub width: u32,
     /// Pixels down.

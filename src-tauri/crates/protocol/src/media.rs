@@ -1,5 +1,7 @@
 //! Tracks: their roles, what a peer says of its own, and RTP payloads on their way between codec and network.
 
+use std::num::NonZeroU32;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -63,15 +65,32 @@ impl MediaState {
     }
 }
 
-/// How large a peer shows another's pictures. A picture without a size is not shown, and need not be sent.
+/// How a peer shows another's pictures. A picture without a size is not shown, and need not be sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct View {
     /// A person's picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub camera: Option<Extent>,
+    pub camera: Option<Showing>,
     /// A shared screen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub screen: Option<Extent>,
+    pub screen: Option<Showing>,
+}
+
+/// How large, and how often anew, one picture is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Showing {
+    /// How large.
+    #[serde(flatten)]
+    pub extent: Extent,
+    /// Pictures a second that there is a use for; all of them where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<NonZeroU32>,
+}
+
+impl From<Extent> for Showing {
+    fn from(extent: Extent) -> Self {
+        Self { extent, rate: None }
+    }
 }
 
 /// The box on a screen that a picture fills; what does not fit is cut off. Any numbers may come from a peer.
@@ -105,4 +124,34 @@ pub struct RtpReceived {
     pub marker: bool,
     /// The payload, descriptor included; empty for padding.
     pub payload: Bytes,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_is_written_as_it_is_read() {
+        let extent = Extent { width: 640, height: 360 };
+        for (view, text) in [
+            (View::default(), "{}"),
+            (View { camera: Some(extent.into()), screen: None }, r#"{"camera":{"width":640,"height":360}}"#),
+            (
+                View { camera: Some(Showing { extent, rate: NonZeroU32::new(15) }), screen: None },
+                r#"{"camera":{"width":640,"height":360,"rate":15}}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&view).unwrap(), text);
+            assert_eq!(serde_json::from_str::<View>(text).unwrap(), view);
+        }
+    }
+
+    #[test]
+    fn a_rate_that_is_none_is_refused() {
+        for rate in ["0", "-1", "15.5", "1e3", "4294967296", "\"15\"", "{}"] {
+            let text = format!(r#"{{"camera":{{"width":640,"height":360,"rate":{rate}}}}}"#);
+            assert!(serde_json::from_str::<View>(&text).is_err(), "{text}");
+        }
+    }
 }

@@ -1,13 +1,13 @@
 //! A call between two, at which everything is thrown that a peer or a server can think of.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use bytes::Bytes;
 use parlor_protocol::{
     InstanceId, PeerId,
     chat::ChatWire,
     ctrl::{self, CtrlMessage},
-    media::{Extent, MediaState, View},
+    media::{Extent, MediaState, Showing, View},
     negotiation::{Candidate, Description, DescriptionKind, Negotiation, NegotiationBody},
     peer::{Hello, PeerBody},
     signal::{Address, LeaveReason, Member},
@@ -124,7 +124,10 @@ fn ctrl_message(rng: &mut SmallRng) -> CtrlMessage {
     match rng.random_range(0..5) {
         0 => CtrlMessage::Pong { n: rng.random() },
         2 => CtrlMessage::View(View {
-            camera: rng.random::<bool>().then(|| Extent { width: rng.random(), height: rng.random() }),
+            camera: rng.random::<bool>().then(|| Showing {
+                extent: Extent { width: rng.random(), height: rng.random() },
+                rate: NonZeroU32::new(rng.random_range(0..3)),
+            }),
             screen: None,
         }),
         1 => {

@@ -1,8 +1,11 @@
 //! What happens in a run: drawn from its seed, then done at its time.
 
-use std::time::{Duration, Instant};
+use std::{
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
 
-use parlor_protocol::media::{Extent, MediaState, TrackRole, View};
+use parlor_protocol::media::{Extent, MediaState, Showing, TrackRole, View};
 use rand::RngExt;
 
 use super::world::World;
@@ -328,7 +331,9 @@ fn begin(world: &mut World, action: Action, at: Duration, ends: &mut Vec<(Durati
         }
         Action::SetView(node, other) => {
             let peer = world.peer(other);
-            let sizes = [None, Some(Extent { width: 160, height: 90 }), Some(Extent { width: 1280, height: 720 })];
+            let (small, large) = (Extent { width: 160, height: 90 }, Extent { width: 1280, height: 720 });
+            let thin = Showing { extent: small, rate: NonZeroU32::new(15) };
+            let sizes = [None, Some(thin), Some(Showing::from(large))];
             let camera = sizes[world.rng.random_range(0..sizes.len())];
             world.command(node, Command::SetView { peer, view: View { camera, screen: None } });
         }

@@ -1,7 +1,9 @@
+use std::num::NonZeroU32;
+
 use parlor_protocol::{
     chat::ChatWire,
     ctrl::CtrlMessage,
-    media::{Extent, MediaState, TrackRole, View},
+    media::{Extent, MediaState, Showing, TrackRole, View},
     peer::PeerBody,
     ui,
 };
@@ -73,7 +75,7 @@ fn a_picture_counts_until_the_camera_is_turned_off() {
 
 #[test]
 fn how_large_pictures_are_shown_is_told_when_it_changes_and_to_every_session() {
-    let view = |width| View { camera: Some(Extent { width, height: 90 }), screen: None };
+    let view = |width| View { camera: Some(Extent { width, height: 90 }.into()), screen: None };
     let mut bench = Bench::lesser().met();
     let peer = bench.other.peer;
     bench.command(Command::SetView { peer, view: view(160) });
@@ -88,16 +90,26 @@ fn how_large_pictures_are_shown_is_told_when_it_changes_and_to_every_session() {
     assert!(bench.outputs.is_empty());
     bench.command(Command::SetView { peer, view: View::default() });
     assert_eq!(told(&bench), [View::default()]);
+    bench.take();
+    let thin = Showing { rate: NonZeroU32::new(15), ..Showing::from(Extent { width: 160, height: 90 }) };
+    for view in [view(160), View { camera: Some(thin), screen: None }] {
+        bench.command(Command::SetView { peer, view });
+    }
+    assert_eq!(told(&bench), [view(160), View { camera: Some(thin), screen: None }]);
 }
 
 #[test]
-fn how_large_a_peer_shows_our_pictures_is_passed_on() {
+fn how_a_peer_shows_our_pictures_is_passed_on() {
     let mut bench = Bench::lesser().connected();
     let peer = bench.other.peer;
+    let sized = |width, height, rate| Some(Showing { extent: Extent { width, height }, rate: NonZeroU32::new(rate) });
     for (said, camera) in [
         (r#"{"type":"view"}"#, None),
         (r#"{"type":"view","camera":null,"stage":{"width":"x"}}"#, None),
-        (r#"{"type":"view","camera":{"width":0,"height":4294967295}}"#, Some(Extent { width: 0, height: u32::MAX })),
+        (r#"{"type":"view","camera":{"width":0,"height":4294967295}}"#, sized(0, u32::MAX, 0)),
+        (r#"{"type":"view","camera":{"width":7,"height":5,"rate":null}}"#, sized(7, 5, 0)),
+        (r#"{"type":"view","camera":{"rate":15,"width":7,"height":5}}"#, sized(7, 5, 15)),
+        (r#"{"type":"view","camera":{"width":7,"height":5,"rate":4294967295}}"#, sized(7, 5, u32::MAX)),
     ] {
         bench.take();
         bench.channel("ctrl", said.as_bytes().to_vec());
@@ -105,7 +117,16 @@ fn how_large_a_peer_shows_our_pictures_is_passed_on() {
         assert_eq!(bench.events(), [&CallEvent::PeerView { peer, session, view }]);
     }
     bench.take();
-    for nonsense in [r#"{"type":"view","camera":{"width":-1,"height":1}}"#, r#"{"type":"view","camera":7}"#] {
+    for nonsense in [
+        r#"{"type":"view","camera":{"width":-1,"height":1}}"#,
+        r#"{"type":"view","camera":7}"#,
+        r#"{"type":"view","camera":{"rate":15}}"#,
+        r#"{"type":"view","camera":{"width":7,"height":5,"rate":0}}"#,
+        r#"{"type":"view","camera":{"width":7,"height":5,"rate":-15}}"#,
+        r#"{"type":"view","camera":{"width":7,"height":5,"rate":15.5}}"#,
+        r#"{"type":"view","camera":{"width":7,"height":5,"rate":"15"}}"#,
+        r#"{"type":"view","camera":{"width":7,"height":5,"rate":4294967296}}"#,
+    ] {
         bench.channel("ctrl", nonsense.as_bytes().to_vec());
     }
     assert!(bench.events().is_empty());

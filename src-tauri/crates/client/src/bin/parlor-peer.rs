@@ -17,7 +17,7 @@ use parlor_protocol::{
     LinkKey, RoomLink, RoomName,
     device::{CameraSpec, DeviceKind, MicrophoneSpec, SpeakerSpec},
     headless::{EventLine, HeadlessCommand, HeadlessEvent},
-    media::Extent,
+    media::{Extent, Showing},
     session::Remedy,
     ui::{Settings, UiCommand},
 };
@@ -80,10 +80,10 @@ struct Join {
     /// Which pictures to decode.
     #[arg(long, value_enum, default_value = "none")]
     decode: DecodeArgument,
-    /// How large to say that the others' pictures are shown, so that they send no more than that needs; nothing is said where
-    /// it is not given.
-    #[arg(long, value_parser = extent, value_name = "WIDTHxHEIGHT")]
-    show: Option<Extent>,
+    /// How large to say that the others' pictures are shown, and how many a second, so that they send no more than that needs;
+    /// nothing is said where it is not given.
+    #[arg(long, value_parser = showing, value_name = "WIDTHxHEIGHT[@FPS]")]
+    show: Option<Showing>,
     /// A STUN or TURN server beside those of the room; may be given more than once.
     #[arg(long = "ice-server", value_name = "URL[,USER,PASSWORD]")]
     ice_servers: Vec<String>,
@@ -351,10 +351,12 @@ fn overrides(kind: DeviceKind, spec: &str) -> Result<DeviceOverrides, String> {
     Ok(devices)
 }
 
-fn extent(text: &str) -> Result<Extent, String> {
-    let sides = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+fn showing(text: &str) -> Result<Showing, String> {
+    let (size, rate) = text.split_once('@').map_or((text, None), |(size, rate)| (size, Some(rate)));
+    let sides = size.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
     let (width, height) = sides.ok_or("not a size like 640x360")?;
-    Ok(Extent { width, height })
+    let rate = rate.map(|rate| rate.parse().map_err(|_| "not a rate like 15")).transpose()?;
+    Ok(Showing { extent: Extent { width, height }, rate })
 }
 
 fn text(error: parlor_protocol::device::SpecError) -> String {

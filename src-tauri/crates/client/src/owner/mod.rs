@@ -14,7 +14,7 @@ use std::{
 use parlor_protocol::{
     PeerId,
     headless::{EventLine, HeadlessEvent},
-    media::{Extent, MediaState},
+    media::{MediaState, Showing},
     session::Remedy,
     ui::{DeviceProblem, Notice, Problem, Settings, Tone, UiCommand, UiEvent},
 };
@@ -107,8 +107,8 @@ struct Owner {
     bind: Option<std::net::IpAddr>,
     network: Option<crate::Network>,
     decode: Decode,
-    /// How large the others' pictures are said to be shown where no window says.
-    show: Option<Extent>,
+    /// How the others' pictures are said to be shown where no window says.
+    show: Option<Showing>,
     /// There is a window to show things, whoever decodes for it.
     window: bool,
     lobby: bool,
@@ -212,6 +212,9 @@ impl Owner {
     }
 
     fn device(&mut self, event: DeviceEvent) {
+        if let Some((kind, callback_ms)) = event.ran_dry() {
+            self.diagnosis.ran_dry(kind, callback_ms);
+        }
         let news = self.devices.handle(event);
         self.device_problem(news);
         // There may be another camera, with other renditions.

@@ -130,8 +130,8 @@ impl Owner {
     /// Paths, tiles or renditions are others: who is sent what is chosen anew.
     pub(super) fn paths(&mut self) {
         let Some(room) = &mut self.room else { return };
-        let bitrates = room.choose(self.devices.renditions.formats(), Instant::now());
-        self.devices.renditions.set_bitrates(&bitrates);
+        let shares = room.choose(self.devices.renditions.formats(), Instant::now());
+        self.devices.renditions.set_shares(&shares);
         self.devices.set_loss(room.loss().into());
     }
 }

@@ -179,7 +179,8 @@ impl Owner {
             if report.tile == 0 {
                 self.preview.size(report.width, report.hidden);
             } else if let Some(room) = &self.room {
-                self.sight.report(report, room.has_picture(report.tile), now);
+                let (picture, came) = (room.has_picture(report.tile), room.came(report.tile));
+                self.sight.report(report, picture, came, now);
                 if report.want_key && !report.hidden {
                     room.request_key_frame(report.tile);
                 }
@@ -188,7 +189,7 @@ impl Owner {
         self.look(now).await;
     }
 
-    /// Tells those who send pictures how large they are shown, or that nobody sees them.
+    /// Tells those who send pictures how large they are shown and how often, or that nobody sees them.
     pub(super) async fn look(&mut self, now: Instant) {
         let Some(room) = &mut self.room else { return };
         let tiles = room.pictures();

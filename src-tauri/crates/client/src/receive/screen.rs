@@ -66,6 +66,7 @@ impl Screen {
         let time_us = self.time.micros(timestamp);
         self.size = size.or(self.size);
         let Some((width, height)) = self.size else { return true };
+        self.shared.came();
         match &self.way {
             Way::Decoder(decoder) => {
                 let now = Instant::now();

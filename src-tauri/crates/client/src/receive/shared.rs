@@ -24,6 +24,8 @@ use crate::stats::{Pauses, Pictures};
 pub(crate) struct Shared {
     pictures: Mutex<Pictures>,
     audio: Mutex<Option<Arc<PeerAudio>>>,
+    /// Pictures that came whole since somebody asked.
+    came: AtomicU64,
     /// A picture was shown.
     seen: AtomicBool,
     /// The next picture is to be told of.
@@ -121,6 +123,16 @@ impl Shared {
         }
         let last = lock(&self.shown_at).map_or(last, |shown| shown.max(last));
         !self.hidden.load(Ordering::Relaxed) && now.saturating_duration_since(last) >= stall
+    }
+
+    /// A picture came whole, whatever becomes of it.
+    pub(super) fn came(&self) {
+        self.came.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many did since this was asked last.
+    pub(crate) fn take_came(&self) -> u64 {
+        self.came.swap(0, Ordering::Relaxed)
     }
 
     /// Counts a picture, and tells of it where somebody waits for one.

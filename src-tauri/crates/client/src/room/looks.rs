@@ -3,24 +3,36 @@
 use std::time::{Duration, Instant};
 
 use parlor_call::{Command, Input, SessionKey};
+use parlor_media::video::Share;
 use parlor_protocol::{
+    PeerId,
     device::VideoFormat,
-    media::{Extent, TrackRole, View},
+    media::{Showing, TrackRole, View},
 };
 
 use super::{Room, RoomEvent};
 
 impl Room {
-    /// How large our window shows a tile's pictures; none where it does not, and its peer need not send any.
-    pub(crate) fn show(&mut self, tile: u32, camera: Option<Extent>) -> Vec<RoomEvent> {
-        let peer = self.tiles.iter().find(|(_, number)| **number == tile).map(|(peer, _)| *peer);
-        let Some(peer) = peer else { return Vec::new() };
+    /// How our window shows a tile's pictures; none where it does not, and its peer need not send any.
+    pub(crate) fn show(&mut self, tile: u32, camera: Option<Showing>) -> Vec<RoomEvent> {
+        let Some(peer) = self.peer_of(tile) else { return Vec::new() };
         let now = Instant::now();
         for live in self.sessions.values().filter(|live| live.peer == peer) {
             live.shared.show(TrackRole::Camera, camera.is_some(), now);
         }
         self.input(Input::Command(Command::SetView { peer, view: View { camera, screen: None } }));
         std::mem::take(&mut self.news)
+    }
+
+    /// How many of a tile's pictures came since this was asked last, whether they could be shown or not.
+    pub(crate) fn came(&self, tile: u32) -> u64 {
+        let peer = self.peer_of(tile);
+        let sessions = self.sessions.values().filter(|live| Some(live.peer) == peer);
+        sessions.map(|live| live.shared.take_came()).sum()
+    }
+
+    fn peer_of(&self, tile: u32) -> Option<PeerId> {
+        self.tiles.iter().find(|(_, number)| **number == tile).map(|(peer, _)| *peer)
     }
 
     /// The tiles, and whether they have a picture to show.
@@ -33,10 +45,11 @@ impl Room {
         self.call.tiles().iter().any(|known| known.tile == tile && known.picture)
     }
 
-    /// A peer says in a session how large it shows our pictures. One that is over is no taker any more.
+    /// A peer says in a session how it shows our pictures. One that is over is no taker any more.
     pub(crate) fn viewed(&mut self, SessionKey(id): SessionKey, view: View) {
         if self.sessions.contains_key(&id) {
-            self.chooser.set_shown(id, view.camera);
+            self.chooser.set_shown(id, view.camera.map(|camera| camera.extent));
+            self.chooser.set_rate(id, view.camera.and_then(|camera| camera.rate));
         }
     }
 
@@ -47,15 +60,15 @@ impl Room {
         }
     }
 
-    /// Chooses who is sent which of the renditions of these formats, and tells those who send. Gives the bits a second of each.
-    pub(crate) fn choose(&mut self, formats: &[VideoFormat], now: Instant) -> Vec<Option<u32>> {
-        let bitrates = self.chooser.plan(formats, now);
+    /// Chooses who is sent which of the renditions of these formats, and tells those who send. Gives what is to be made of each.
+    pub(crate) fn choose(&mut self, formats: &[VideoFormat], now: Instant) -> Vec<Option<Share>> {
+        let shares = self.chooser.plan(formats, now);
         for (id, live) in &self.sessions {
             if let Some(sending) = &live.sending {
                 sending.choose(self.chooser.choice(*id));
             }
         }
-        bitrates
+        shares
     }
 
     /// Some path carries less than its session said last.

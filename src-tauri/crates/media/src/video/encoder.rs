@@ -44,6 +44,8 @@ pub struct Vp8Encoder {
     inner: Encoder,
     fps: u32,
     bitrate: u32,
+    /// With the upper temporal layer.
+    upper: bool,
     /// When the timestamps began, and the last one given.
     clock: Option<(Instant, i64)>,
     upper_next: bool,
@@ -55,8 +57,14 @@ impl Vp8Encoder {
     /// # Errors
     /// The size is impossible, or libvpx refuses.
     pub fn new(width: u32, height: u32, fps: u32, bitrate: u32) -> Result<Self, Error> {
-        let inner = Encoder::new(settings(width, height, bitrate))?;
-        Ok(Self { inner, fps: fps.clamp(1, 120), bitrate, clock: None, upper_next: false })
+        let inner = Encoder::new(settings(width, height, bitrate, true))?;
+        Ok(Self { inner, fps: fps.clamp(1, 120), bitrate, upper: true, clock: None, upper_next: false })
+    }
+
+    /// Passes over the next picture where it would belong to the upper temporal layer: every second one. Whether it does; the
+    /// picture is not to be encoded then.
+    pub fn pass_over(&mut self) -> bool {
+        std::mem::take(&mut self.upper_next)
     }
 
     /// Encodes a picture, as a key frame where asked. A picture of another size makes the encoder anew, which gives a
@@ -69,10 +77,10 @@ impl Vp8Encoder {
         let current = self.inner.settings();
         let resized = (picture.width, picture.height) != (current.width, current.height);
         if resized {
-            self.inner = Encoder::new(settings(picture.width, picture.height, self.bitrate))?;
+            self.inner = Encoder::new(settings(picture.width, picture.height, self.bitrate, self.upper))?;
         }
         let first = resized || self.clock.is_none();
-        let layer = match (key || first, self.upper_next) {
+        let layer = match (key || first, self.upper_next && self.upper) {
             (true, _) => Layer::Key,
             (false, false) => Layer::Base,
             (false, true) => Layer::Upper,
@@ -92,15 +100,17 @@ impl Vp8Encoder {
         }))
     }
 
-    /// Changes the bitrate, in bits a second, from the next picture on.
+    /// Changes the bitrate, in bits a second of both temporal layers, and whether there is an upper one, from the next picture
+    /// on. Without, all that is encoded shares the base layer's part of the bitrate, and what would belong to the upper layer is
+    /// to be [passed over](Self::pass_over).
     ///
     /// # Errors
-    /// libvpx refuses; the old bitrate stays.
-    pub fn set_bitrate(&mut self, bitrate: u32) -> Result<(), Error> {
-        if bitrate != self.bitrate {
+    /// libvpx refuses; the old rates stay.
+    pub fn set_rates(&mut self, bitrate: u32, upper: bool) -> Result<(), Error> {
+        if (bitrate, upper) != (self.bitrate, self.upper) {
             let (all, base) = kilobits(bitrate);
-            self.inner.set_kilobits(all, base)?;
-            self.bitrate = bitrate;
+            self.inner.set_rates(all, base, upper)?;
+            (self.bitrate, self.upper) = (bitrate, upper);
         }
         Ok(())
     }
@@ -138,7 +148,7 @@ fn kilobits(bitrate: u32) -> (u32, u32) {
 
 /// Large pictures need speed first. Threads wait for each other by spinning, which costs more than it brings where others need
 /// the cores too: on two busy cores a picture took thirty times as long with two threads as with one.
-fn settings(width: u32, height: u32, bitrate: u32) -> Settings {
+fn settings(width: u32, height: u32, bitrate: u32, upper: bool) -> Settings {
     let cores = thread::available_parallelism().map_or(1, NonZero::get) as u32;
     let (threads, speed) = match width.saturating_mul(height) {
         0..=129_600 => (1, 6),
@@ -147,7 +157,7 @@ fn settings(width: u32, height: u32, bitrate: u32) -> Settings {
         _ => (cores / 2, 12),
     };
     let (kilobits, base_kilobits) = kilobits(bitrate);
-    Settings { width, height, threads: threads.clamp(1, 4), speed, kilobits, base_kilobits }
+    Settings { width, height, threads: threads.clamp(1, 4), speed, kilobits, base_kilobits, upper }
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ mod vpx;
 
 pub use assembler::{Assembled, AssembledFrame, Assembler};
 pub use camera::Camera;
-pub use chooser::{Choice, Chooser};
+pub use chooser::{Choice, Chooser, Share};
 pub use decoder::Vp8Decoder;
 pub use encoder::{BASE_SHARE, EncodedFrame, Vp8Encoder};
 pub use error::Error;

@@ -27,6 +27,8 @@ pub(super) struct Settings {
     pub(super) kilobits: u32,
     /// The base layer's share of `kilobits`.
     pub(super) base_kilobits: u32,
+    /// There are frames of the upper temporal layer. Without, the base layer alone is paced.
+    pub(super) upper: bool,
 }
 
 /// Which of the two temporal layers a frame belongs to, and whether it must stand alone.
@@ -80,12 +82,13 @@ impl Encoder {
         self.settings
     }
 
-    /// Changes the bitrate from the next frame on.
-    pub(super) fn set_kilobits(&mut self, kilobits: u32, base_kilobits: u32) -> Result<(), Error> {
-        self.settings.kilobits = kilobits;
-        self.settings.base_kilobits = base_kilobits;
+    /// Changes bitrates and layers from the next frame on. That begins no new stream.
+    pub(super) fn set_rates(&mut self, kilobits: u32, base_kilobits: u32, upper: bool) -> Result<(), Error> {
+        self.settings = Settings { kilobits, base_kilobits, upper, ..self.settings };
         fill(&mut self.config, &self.settings);
-        // SAFETY: the context was initialised; the configuration differs from the one in use by bitrates alone.
+        // Layers that change begin with so much saved up, less than a new stream: their path is in use.
+        self.config.rc_buf_initial_sz = 300;
+        // SAFETY: the context was initialised; the configuration differs from the one in use by bitrates and layers alone.
         check("another bitrate", unsafe { sys::vpx_codec_enc_config_set(&mut *self.context, &self.config) })
     }
 
@@ -209,7 +212,7 @@ impl Drop for Decoder {
     }
 }
 
-/// Real time at a constant bitrate, two temporal layers, key frames on demand alone.
+/// Real time at a constant bitrate, two temporal layers or the lower of them, key frames on demand alone.
 fn fill(config: &mut sys::vpx_codec_enc_cfg_t, settings: &Settings) {
     config.g_w = settings.width;
     config.g_h = settings.height;
@@ -221,7 +224,6 @@ fn fill(config: &mut sys::vpx_codec_enc_cfg_t, settings: &Settings) {
     config.g_lag_in_frames = 0;
     config.kf_mode = sys::vpx_kf_mode::VPX_KF_DISABLED;
     config.rc_end_usage = sys::vpx_rc_mode::VPX_CBR;
-    config.rc_target_bitrate = settings.kilobits;
     config.rc_dropframe_thresh = 30;
     config.rc_resize_allowed = 0;
     config.rc_min_quantizer = 2;
@@ -232,11 +234,15 @@ fn fill(config: &mut sys::vpx_codec_enc_cfg_t, settings: &Settings) {
     config.rc_buf_initial_sz = 500;
     config.rc_buf_optimal_sz = 600;
     config.rc_buf_sz = 1000;
-    config.ts_number_layers = 2;
-    config.ts_periodicity = 2;
+    let bitrates = [settings.base_kilobits, settings.kilobits];
+    // A rate control that waits for frames of a layer which never come would count their bits as owed for ever.
+    let layers = if settings.upper { 2 } else { 1 };
+    config.rc_target_bitrate = bitrates[layers - 1];
+    config.ts_number_layers = layers as c_uint;
+    config.ts_periodicity = layers as c_uint;
     config.ts_layer_id[..2].copy_from_slice(&[0, 1]);
-    config.ts_rate_decimator[..2].copy_from_slice(&[2, 1]);
-    config.ts_target_bitrate[..2].copy_from_slice(&[settings.base_kilobits, settings.kilobits]);
+    config.ts_rate_decimator[..2].copy_from_slice(&[layers as c_uint, 1]);
+    config.ts_target_bitrate[..2].copy_from_slice(&bitrates);
 }
 
 /// What a frame may refer to and replace. The golden and alternative pictures stay those of the last key frame: unused.

@@ -11,6 +11,7 @@ mod taker;
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroU32,
     time::{Duration, Instant},
 };
 
@@ -39,6 +40,9 @@ const MOST_DETAIL: u64 = 105;
 const RISE: u64 = 130;
 /// Takers of one rendition bear at least so much of what the best of them bears, in percent.
 const BAND: u64 = 50;
+/// Who has a use for at most so much of a rendition's pictures, in percent, is sent the base layer: half of them. That is
+/// nearer to what it wants than all.
+const THIN: u64 = 75;
 /// The base layer's bits with what its rate control may err, in percent of all bits.
 const BASE: u64 = BASE_SHARE as u64 + 3;
 
@@ -48,6 +52,15 @@ pub struct Choice {
     /// Which rendition, counted from the smallest, 0.
     pub rung: usize,
     /// With the upper temporal layer.
+    pub upper: bool,
+}
+
+/// What is made of a rendition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// Bits a second of both temporal layers.
+    pub bitrate: u32,
+    /// Somebody takes the upper temporal layer.
     pub upper: bool,
 }
 
@@ -75,6 +88,11 @@ impl Chooser {
         self.takers.entry(id).or_default().shown = shown;
     }
 
+    /// How many pictures a second a taker has a use for; `None` where that is all of them. Fewer are the base layer alone.
+    pub fn set_rate(&mut self, id: u64, rate: Option<NonZeroU32>) {
+        self.takers.entry(id).or_default().rate = rate;
+    }
+
     /// A taker's path carries nothing at present, or something again. While there are others it goes along with what they
     /// take, and what its path bears does not count. Whether that is news.
     pub fn set_lost(&mut self, id: u64, lost: bool) -> bool {
@@ -91,9 +109,9 @@ impl Chooser {
         self.takers.get(&id)?.choice
     }
 
-    /// Chooses among renditions of these formats, the smallest first. Gives the bits a second of each; `None` for those that
+    /// Chooses among renditions of these formats, the smallest first. Gives what is to be made of each; `None` for those that
     /// nobody takes.
-    pub fn plan(&mut self, formats: &[VideoFormat], now: Instant) -> Vec<Option<u32>> {
+    pub fn plan(&mut self, formats: &[VideoFormat], now: Instant) -> Vec<Option<Share>> {
         self.rates.resize(formats.len(), 0);
         let mut crowd = vec![0; formats.len()];
         for taker in self.takers.values_mut() {
@@ -117,7 +135,12 @@ impl Chooser {
             smallest.into_iter().for_each(|rung| taker.go_along(rung));
         }
         self.rates = (0..formats.len()).map(|rung| self.rate(rung, formats[rung], all)).collect();
-        self.rates.iter().map(|rate| (*rate > 0).then(|| u32::try_from(*rate).unwrap_or(u32::MAX))).collect()
+        let taken = |choice| self.takers.values().any(|taker| taker.choice == Some(choice));
+        let share = |(rung, rate): (usize, &u64)| Share {
+            bitrate: u32::try_from(*rate).unwrap_or(u32::MAX),
+            upper: taken(Choice { rung, upper: true }),
+        };
+        self.rates.iter().enumerate().map(|(rung, rate)| (*rate > 0).then(|| share((rung, rate)))).collect()
     }
 
     /// When to plan again though nothing has changed.
@@ -148,19 +171,24 @@ impl Chooser {
     fn rate(&mut self, rung: usize, format: VideoFormat, all: bool) -> u64 {
         let most = most(format);
         let counts = |taker: &&Taker| taker.rung() == Some(rung) && (all || !taker.lost);
-        let members = self.takers.values().filter(counts);
-        let members: Vec<(u64, bool)> = members.map(|taker| (taker.budget(), taker.is_patient())).collect();
-        let Some(best) = members.iter().map(|(budget, _)| most.min(*budget)).max() else { return 0 };
+        let bears = |taker: &&Taker| most.min(taker.budget());
+        let (thin, others): (Vec<_>, Vec<_>) =
+            self.takers.values().filter(counts).partition(|taker| taker.is_thin(format));
+        if thin.is_empty() && others.is_empty() {
+            return 0;
+        }
+        let best = others.iter().map(bears).max().unwrap_or(most);
         // Below the smallest rendition there is none to go to: who cannot keep up there does with its base layer.
-        let (full, based): (Vec<_>, Vec<_>) = members
+        let (full, based): (Vec<_>, Vec<_>) = others
             .into_iter()
-            .partition(|(budget, patient)| !patient && (rung > 0 || most.min(*budget) >= best * BAND / 100));
+            .partition(|taker| !taker.is_patient() && (rung > 0 || bears(taker) >= best * BAND / 100));
         // Where all wait there is nobody to wait for.
         let leaders = if full.is_empty() { &based } else { &full };
-        let rate = leaders.iter().map(|(budget, _)| most.min(*budget)).min().unwrap_or(best);
-        let rate = based.iter().map(|(budget, _)| budget * 100 / BASE).fold(rate, u64::min).max(LEAST);
+        let rate = leaders.iter().map(bears).min().unwrap_or(best);
+        let based = based.iter().chain(&thin).map(|taker| taker.budget() * 100 / BASE);
+        let rate = based.fold(rate, u64::min).max(LEAST);
         for taker in self.takers.values_mut().filter(|taker| all || !taker.lost) {
-            taker.share(rung, rate);
+            taker.share(rung, rate, format);
         }
         rate
     }

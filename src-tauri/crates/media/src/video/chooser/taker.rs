@@ -1,11 +1,15 @@
 //! One taker: what it shows, what its path bears, and for how long that has been so.
 
-use std::time::{Duration, Instant};
+use std::{
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
 
 use parlor_protocol::{device::VideoFormat, media::Extent};
 
 use super::{
-    BASE, Choice, ENLARGE, HOLD, LEAST, MOST_HOLD, PICTURE_SHARE, RISE, SETTLE, SHRINK, SOON, SOUND, UNKNOWN, least,
+    BASE, Choice, ENLARGE, HOLD, LEAST, MOST_HOLD, PICTURE_SHARE, RISE, SETTLE, SHRINK, SOON, SOUND, THIN, UNKNOWN,
+    least,
 };
 
 #[derive(Debug)]
@@ -13,6 +17,8 @@ pub(super) struct Taker {
     /// Bits a second of its path.
     pub(super) estimate: u64,
     pub(super) shown: Option<Extent>,
+    /// Pictures a second that it has a use for; all of them where it does not say.
+    pub(super) rate: Option<NonZeroU32>,
     pub(super) choice: Option<Choice>,
     /// The largest rendition that it has a use for.
     useful: Option<usize>,
@@ -37,6 +43,7 @@ impl Default for Taker {
         Self {
             estimate: UNKNOWN,
             shown: Some(Extent { width: u32::MAX, height: u32::MAX }),
+            rate: None,
             choice: None,
             useful: None,
             smaller: None,
@@ -68,6 +75,11 @@ impl Taker {
 
     pub(super) fn is_patient(&self) -> bool {
         self.patient
+    }
+
+    /// Whether it has no use for the upper layer of a rendition.
+    pub(super) fn is_thin(&self, format: VideoFormat) -> bool {
+        self.rate.is_some_and(|rate| u64::from(rate.get()) * 100 <= u64::from(format.fps) * THIN)
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -145,10 +157,10 @@ impl Taker {
     }
 
     /// Its rendition has so many bits from now on.
-    pub(super) fn share(&mut self, rung: usize, rate: u64) {
-        let budget = self.budget();
+    pub(super) fn share(&mut self, rung: usize, rate: u64, format: VideoFormat) {
+        let upper = self.budget() >= rate && !self.is_thin(format);
         if let Some(choice) = self.choice.as_mut().filter(|choice| choice.rung == rung) {
-            choice.upper = budget >= rate;
+            choice.upper = upper;
         }
     }
 

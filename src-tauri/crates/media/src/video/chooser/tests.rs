@@ -19,11 +19,13 @@ struct World {
     chooser: Chooser,
     now: Instant,
     rates: Vec<Option<u32>>,
+    /// Which renditions have an upper layer.
+    made: Vec<Option<bool>>,
 }
 
 impl World {
     fn new(estimates: &[u64]) -> Self {
-        let mut world = Self { chooser: Chooser::default(), now: Instant::now(), rates: Vec::new() };
+        let mut world = Self { chooser: Chooser::default(), now: Instant::now(), rates: Vec::new(), made: Vec::new() };
         for (id, estimate) in (0..).zip(estimates) {
             world.chooser.set_estimate(id, *estimate);
         }
@@ -32,7 +34,9 @@ impl World {
     }
 
     fn plan(&mut self) {
-        self.rates = self.chooser.plan(&formats(), self.now);
+        let shares = self.chooser.plan(&formats(), self.now);
+        self.rates = shares.iter().map(|share| share.map(|share| share.bitrate)).collect();
+        self.made = shares.iter().map(|share| share.map(|share| share.upper)).collect();
     }
 
     fn estimate(&mut self, id: u64, estimate: u64) {
@@ -42,6 +46,11 @@ impl World {
 
     fn show(&mut self, id: u64, width: u32, height: u32) {
         self.chooser.set_shown(id, Some(Extent { width, height }));
+        self.plan();
+    }
+
+    fn want(&mut self, id: u64, rate: u32) {
+        self.chooser.set_rate(id, NonZeroU32::new(rate));
         self.plan();
     }
 
@@ -208,8 +217,8 @@ fn without_renditions_there_is_nothing_to_choose() {
     assert_eq!(chooser.choice(0).map(|choice| choice.rung), Some(0));
 }
 
-/// What happens to takers: (milliseconds, who, estimate in kbit/s, what it shows).
-type Happening = (u64, u64, u64, Option<(u32, u32)>);
+/// What happens to takers: (milliseconds, who, estimate in kbit/s, what it shows, the pictures a second that it wants).
+type Happening = (u64, u64, u64, Option<(u32, u32)>, u32);
 
 fn happenings() -> impl Strategy<Value = Vec<Happening>> {
     let shown = prop_oneof![
@@ -217,15 +226,17 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         3 => (0u32..2000, 0u32..1200).prop_map(Some),
         1 => Just(None),
     ];
-    proptest::collection::vec((0u64..3000, 0u64..6, 0u64..4000, shown), 1..60)
+    let rate = prop_oneof![3 => Just(0), 1 => 1u32..40];
+    proptest::collection::vec((0u64..3000, 0u64..6, 0u64..4000, shown, rate), 1..60)
 }
 
 proptest! {
     #[test]
     fn nobody_is_sent_more_than_it_bears_or_shows(happenings in happenings()) {
         let mut world = World::new(&[]);
-        for (wait, id, kilobits, shown) in happenings {
+        for (wait, id, kilobits, shown, rate) in happenings {
             world.pass(ms(wait));
+            world.want(id, rate);
             let shown = shown.map(|(width, height)| Extent { width, height });
             world.chooser.set_shown(id, shown);
             world.estimate(id, kilobits * 1000);
@@ -237,11 +248,14 @@ proptest! {
                 let rate = u64::from(world.rates[rung].unwrap());
                 let sent = if upper { rate } else { rate * u64::from(BASE_SHARE) / 100 };
                 prop_assert!(sent <= taker.budget(), "{id}: {sent} of {}", taker.budget());
+                prop_assert!(!upper || taker.rate.is_none_or(|rate| rate.get() > 22), "{id}");
                 prop_assert!(taker.shown.is_some());
             }
             for (rung, rate) in world.rates.iter().enumerate() {
                 let taken = world.chooser.takers.values().any(|taker| taker.rung() == Some(rung));
                 prop_assert_eq!(taken, rate.is_some());
+                let whole = world.chooser.takers.values().any(|taker| taker.choice == Some(Choice { rung, upper: true }));
+                prop_assert_eq!(whole, world.made[rung].unwrap_or_default());
                 prop_assert!(rate.is_none_or(|rate| u64::from(rate) <= most(formats()[rung])));
             }
         }
@@ -250,8 +264,9 @@ proptest! {
     #[test]
     fn a_rendition_has_half_of_what_its_best_taker_bears(happenings in happenings()) {
         let mut world = World::new(&[]);
-        for (wait, id, kilobits, shown) in happenings {
+        for (wait, id, kilobits, shown, rate) in happenings {
             world.pass(ms(wait));
+            world.want(id, rate);
             world.chooser.set_shown(id, shown.map(|(width, height)| Extent { width, height }));
             world.estimate(id, kilobits * 1000);
         }
@@ -324,4 +339,59 @@ fn who_is_lost_drags_nobody_down_and_needs_no_encoder_of_its_own() {
     }
     world.plan();
     assert_eq!((world.rung(0), world.rung(1)), (Some(2), Some(0)));
+}
+
+#[test]
+fn who_paints_half_of_the_pictures_is_sent_the_base_layer_and_the_others_all() {
+    let mut world = World::new(&[3_000_000, 3_000_000]);
+    assert_eq!(world.made, [None, None, Some(true)]);
+    world.want(0, 16);
+    assert_eq!((world.rung(0), world.upper(0)), (Some(2), false));
+    assert_eq!((world.rung(1), world.upper(1)), (Some(2), true));
+    assert_eq!((world.rates[2], world.made[2]), (Some(2_500_000), Some(true)));
+    // Half is nearer to 22 of 30 than all; from 23 on it is not.
+    for (rate, upper) in [(1, false), (22, false), (23, true), (30, true), (u32::MAX, true), (22, false), (0, true)] {
+        world.want(0, rate);
+        assert_eq!((world.upper(0), world.upper(1)), (upper, true), "{rate}");
+    }
+}
+
+#[test]
+fn an_upper_layer_that_nobody_takes_is_not_made() {
+    let mut world = World::new(&[3_000_000, 3_000_000]);
+    world.want(0, 16);
+    world.want(1, 10);
+    assert_eq!(world.made, [None, None, Some(false)]);
+    world.want(1, 0);
+    assert_eq!(world.made, [None, None, Some(true)]);
+    // Who looks away takes nothing.
+    world.chooser.set_shown(1, None);
+    world.plan();
+    assert_eq!(world.made, [None, None, Some(false)]);
+    // Neither does another size concern it.
+    world.show(1, 320, 180);
+    world.pass(ms(3000));
+    assert_eq!(world.made, [Some(true), None, Some(false)]);
+}
+
+#[test]
+fn a_rendition_without_an_upper_layer_spends_what_that_would_take() {
+    let mut world = World::new(&[1_000_000]);
+    assert_eq!(world.rates[2], Some(890_000));
+    world.want(0, 15);
+    // Of 890 kbit/s, 63 in 100 are what the base layer takes at most.
+    assert_eq!((world.rung(0), world.rates[2]), (Some(2), Some(1_412_698)));
+    world.want(0, 0);
+    assert_eq!((world.upper(0), world.rates[2]), (true, Some(890_000)));
+}
+
+#[test]
+fn who_paints_half_of_the_pictures_drags_nobody_down_whose_path_bears_more() {
+    let mut world = World::new(&[1_700_000, 2_400_000]);
+    assert_eq!(world.rates[2], Some(1_548_000));
+    world.want(0, 15);
+    // Its base layer has room on its path even at what the other bears.
+    assert_eq!((world.rates[2], world.upper(0), world.upper(1)), (Some(2_206_000), false, true));
+    world.pass(ms(5000));
+    assert_eq!((world.rates[2], world.rung(0)), (Some(2_206_000), Some(2)));
 }

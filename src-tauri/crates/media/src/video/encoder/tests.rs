@@ -41,7 +41,7 @@ fn the_bitrate_is_followed() {
     let mut film = Film::new(640, 360, 300_000);
     film.measure(2);
     for bitrate in [300_000, 800_000, 2_000_000, 1_000_000, 300_000] {
-        film.encoder.set_bitrate(bitrate).unwrap();
+        film.encoder.set_rates(bitrate, true).unwrap();
         film.measure(1);
         let measured = film.measure(4);
         let error = measured.abs_diff(bitrate as usize) * 100 / bitrate as usize;

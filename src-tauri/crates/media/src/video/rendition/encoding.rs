@@ -14,8 +14,10 @@ const KEY_PATIENCE: Duration = Duration::from_millis(150);
 /// What is wanted of the next frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wish {
-    /// Bits a second.
+    /// Bits a second of both temporal layers.
     pub(super) bitrate: u32,
+    /// Somebody takes the upper temporal layer. Without, its pictures are not encoded: every second one.
+    pub(super) upper: bool,
     /// Somebody needs a key frame.
     pub(super) key: bool,
 }
@@ -75,10 +77,13 @@ impl Encoding {
         if !self.pace.take(if fresh { picture.captured } else { now }, key) {
             return Ok(None);
         }
+        if !wish.upper && !key && self.encoder.as_mut().is_some_and(Vp8Encoder::pass_over) {
+            return Ok(None);
+        }
         let (width, height) = fit((picture.width, picture.height), (self.format.width, self.format.height));
         let scaled = ((width, height) != (picture.width, picture.height)).then(|| scale(picture, width, height));
         let repeated = (!fresh).then(|| Picture { captured: now, ..scaled.as_ref().unwrap_or(picture).clone() });
-        let encoded = self.encode(repeated.as_ref().or(scaled.as_ref()).unwrap_or(picture), wish.bitrate, key);
+        let encoded = self.encode(repeated.as_ref().or(scaled.as_ref()).unwrap_or(picture), wish, key);
         match &encoded {
             Ok(Some(frame)) if frame.key => self.last_key = Some(now),
             Ok(_) => {}
@@ -87,12 +92,12 @@ impl Encoding {
         encoded
     }
 
-    fn encode(&mut self, picture: &Picture, bitrate: u32, key: bool) -> Result<Option<EncodedFrame>, Error> {
+    fn encode(&mut self, picture: &Picture, wish: Wish, key: bool) -> Result<Option<EncodedFrame>, Error> {
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
-            none => none.insert(Vp8Encoder::new(picture.width, picture.height, self.format.fps, bitrate)?),
+            none => none.insert(Vp8Encoder::new(picture.width, picture.height, self.format.fps, wish.bitrate)?),
         };
-        encoder.set_bitrate(bitrate)?;
+        encoder.set_rates(wish.bitrate, wish.upper)?;
         encoder.encode(picture, key)
     }
 }
@@ -137,7 +142,7 @@ mod tests {
         for counter in 0..seconds * 30 {
             key |= wants(counter);
             let now = start + Duration::from_secs(1) * counter / 30;
-            let wish = Wish { bitrate: 300_000, key };
+            let wish = Wish { bitrate: 300_000, upper: true, key };
             let frame = encoding.picture(&pattern.draw(counter, now), true, wish, now).unwrap();
             key &= !frame.as_ref().is_some_and(|frame| frame.key);
             frames.extend(frame.map(|frame| (counter, frame)));
@@ -181,7 +186,7 @@ mod tests {
         let mut encoding = Encoding::new(FORMAT);
         let next = |encoding: &mut Encoding, counter: u32| {
             let now = start + Duration::from_secs(1) * counter / 30;
-            let wish = Wish { bitrate: 300_000, key: false };
+            let wish = Wish { bitrate: 300_000, upper: true, key: false };
             encoding.picture(&pattern.draw(counter, now), true, wish, now).unwrap().unwrap().key
         };
         assert_eq!([0, 1, 2].map(|counter| next(&mut encoding, counter)), [true, false, false]);
@@ -200,7 +205,7 @@ mod tests {
                 encoding.rest();
             }
             let now = start + Duration::from_secs(1) * counter / 30;
-            let wish = Wish { bitrate: 300_000, key: true };
+            let wish = Wish { bitrate: 300_000, upper: true, key: true };
             let frame = encoding.picture(&pattern.draw(counter, now), true, wish, now).unwrap();
             keys.extend(frame.filter(|frame| frame.key).map(|_| counter));
         }
@@ -216,12 +221,60 @@ mod tests {
                 encoding.set_format(VideoFormat { width: 320, height: 180, fps: 30 });
             }
             let now = start + Duration::from_secs(1) * counter / 30;
-            let wish = Wish { bitrate: 600_000, key: false };
+            let wish = Wish { bitrate: 600_000, upper: true, key: false };
             let Some(frame) = encoding.picture(&pattern.draw(counter, now), true, wish, now).unwrap() else { continue };
             assert_eq!(frame.key, counter == 0 || counter == 20);
             assert_eq!(frame.width, if counter < 20 { 160 } else { 320 });
             assert_eq!(read_counter(&decoder.decode(&frame.data).unwrap().unwrap()), Some(counter));
         }
+    }
+
+    #[test]
+    fn without_an_upper_layer_every_second_picture_is_left_out_and_it_comes_back_without_a_key_frame() {
+        let (pattern, start) = (Pattern::new(320, 180).unwrap(), Instant::now());
+        let (mut encoding, mut decoder) = (Encoding::new(FORMAT), Vp8Decoder::new().unwrap());
+        let (mut counters, mut bytes) = (Vec::new(), [0; 12]);
+        for counter in 0..360 {
+            let second = counter / 30;
+            let now = start + Duration::from_secs(1) * counter / 30;
+            let wish = Wish { bitrate: 300_000, upper: !(3..9).contains(&second), key: false };
+            let Some(frame) = encoding.picture(&pattern.draw(counter, now), true, wish, now).unwrap() else { continue };
+            assert_eq!(frame.key, counter == 0);
+            assert!(frame.temporal == 0 || wish.upper);
+            assert_eq!(read_counter(&decoder.decode(&frame.data).unwrap().unwrap()), Some(counter));
+            counters.push(counter);
+            bytes[second as usize] += frame.data.len();
+        }
+        let within = |seconds: std::ops::Range<u32>| {
+            let counters = counters.iter().filter(|counter| seconds.contains(&(**counter / 30)));
+            counters.copied().collect::<Vec<_>>()
+        };
+        assert!((80..=90).contains(&within(0..3).len()) && (80..=90).contains(&within(9..12).len()), "{counters:?}");
+        let thin = within(3..9);
+        assert!((85..=91).contains(&thin.len()), "{thin:?}");
+        let even = thin.windows(2).filter(|pair| pair[1] - pair[0] == 2).count();
+        assert!(even + 6 >= thin.len(), "{thin:?}");
+        // What is left has the base layer's bits.
+        let bitrate =
+            |seconds: std::ops::Range<usize>| bytes[seconds.clone()].iter().sum::<usize>() * 8 / seconds.len();
+        assert!((150_000..=210_000).contains(&bitrate(5..9)), "{bytes:?}");
+        assert!((240_000..=360_000).contains(&bitrate(10..12)), "{bytes:?}");
+    }
+
+    #[test]
+    fn a_key_frame_that_is_wanted_does_not_wait_for_the_base_layer() {
+        let (pattern, start) = (Pattern::new(160, 90).unwrap(), Instant::now());
+        let mut encoding = Encoding::new(FORMAT);
+        let next = |encoding: &mut Encoding, counter: u32, key| {
+            let now = start + Duration::from_secs(1) * counter / 30;
+            let wish = Wish { bitrate: 600_000, upper: false, key };
+            let frame = encoding.picture(&pattern.draw(counter, now), true, wish, now).unwrap();
+            frame.map(|frame| frame.key)
+        };
+        let frames = [19, 20, 21, 22].map(|counter| next(&mut encoding, counter, counter == 20));
+        assert_eq!(frames, [Some(true), None, Some(false), None]);
+        let frames = [40, 41, 42, 43].map(|counter| next(&mut encoding, counter, counter == 41));
+        assert_eq!(frames, [Some(false), Some(true), None, Some(false)]);
     }
 
     #[test]

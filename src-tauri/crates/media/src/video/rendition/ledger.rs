@@ -15,6 +15,8 @@ const WINDOW: Duration = Duration::from_secs(1);
 pub struct RenditionStats {
     /// Frames a second; 0 while nobody subscribes.
     pub fps: f64,
+    /// Those of the base layer alone.
+    pub base_fps: f64,
     /// Pixels across; 0 before the first frame.
     pub width: u32,
     /// Pixels down; 0 before the first frame.
@@ -44,13 +46,15 @@ struct Entry {
     at: Instant,
     encode_time: Duration,
     bytes: usize,
+    base: bool,
 }
 
 impl Ledger {
     /// A frame came out.
     pub(super) fn note(&mut self, frame: &EncodedFrame, now: Instant) {
         self.size = (frame.width, frame.height);
-        self.frames.push_back(Entry { at: now, encode_time: frame.encode_time, bytes: frame.data.len() });
+        let (encode_time, bytes, base) = (frame.encode_time, frame.data.len(), frame.temporal == 0);
+        self.frames.push_back(Entry { at: now, encode_time, bytes, base });
         self.forget(now);
     }
 
@@ -93,8 +97,10 @@ impl Ledger {
         let fps = if span > 0.0 { (count - 1.0) / span } else { count };
         let encode_time: Duration = self.frames.iter().map(|entry| entry.encode_time).sum();
         let bytes: usize = self.frames.iter().map(|entry| entry.bytes).sum();
+        let base = self.frames.iter().filter(|entry| entry.base).count() as f64;
         RenditionStats {
             fps,
+            base_fps: fps * base / count,
             encode_ms: encode_time.as_secs_f64() * 1000.0 / count,
             bitrate: (bytes as f64 * 8.0 * fps / count) as u64,
             ..none

@@ -29,7 +29,7 @@ use self::{
     encoding::{Encoding, Wish},
     ledger::Ledger,
 };
-use super::{EncodedFrame, Picture};
+use super::{EncodedFrame, Picture, Share};
 
 pub use self::{ladder::Ladder, ledger::RenditionStats, load::Load};
 
@@ -54,6 +54,7 @@ struct Wishes {
     rooms: Rooms,
     format: Mutex<VideoFormat>,
     bitrate: AtomicU32,
+    upper: AtomicBool,
     key: AtomicBool,
     stopped: AtomicBool,
     /// A key frame is wanted, somebody came or went, or the end.
@@ -131,6 +132,7 @@ impl Rendition {
             format: Mutex::new(format),
             rooms: Rooms::default(),
             bitrate: AtomicU32::new(FIRST_BITRATE),
+            upper: AtomicBool::new(true),
             key: AtomicBool::new(true),
             stopped: AtomicBool::new(false),
             news: Notify::new(),
@@ -162,9 +164,11 @@ impl Rendition {
         self.wishes.want_key();
     }
 
-    /// Changes the bitrate, in bits a second, from the next frame on.
-    pub fn set_bitrate(&self, bitrate: u32) {
-        self.wishes.bitrate.store(bitrate, Ordering::Relaxed);
+    /// Changes what is made, from the next frame on. Pictures of an upper temporal layer that nobody takes are not encoded; when
+    /// somebody does again, no key frame is needed.
+    pub fn set_share(&self, share: Share) {
+        self.wishes.bitrate.store(share.bitrate, Ordering::Relaxed);
+        self.wishes.upper.store(share.upper, Ordering::Relaxed);
     }
 
     /// Changes size and rate from the next picture on. Another size begins with a key frame.
@@ -251,8 +255,11 @@ impl Worker {
             return;
         }
         self.encoding.set_format(*lock(&self.wishes.format));
-        let wish =
-            Wish { bitrate: self.wishes.bitrate.load(Ordering::Relaxed), key: self.wishes.key.load(Ordering::Acquire) };
+        let wish = Wish {
+            bitrate: self.wishes.bitrate.load(Ordering::Relaxed),
+            upper: self.wishes.upper.load(Ordering::Relaxed),
+            key: self.wishes.key.load(Ordering::Acquire),
+        };
         let encoded = self.encoding.picture(picture, fresh, wish, started);
         let now = Instant::now();
         lock(&self.ledger).worked(picture.number, now.saturating_duration_since(started), now);

@@ -181,6 +181,30 @@ async fn frames_come_no_faster_than_the_format_says() {
 }
 
 #[tokio::test]
+async fn an_upper_layer_that_nobody_takes_is_not_encoded_until_somebody_does() {
+    let feed = Feed::new(160, 90, 60);
+    let rendition = Rendition::spawn(feed.slot.clone(), VideoFormat { fps: 60, ..FORMAT });
+    let mut frames = rendition.subscribe(|| true);
+    assert!(frame(&mut frames).await.key);
+    for (upper, least, most) in [(true, 20, 30), (false, 0, 0), (true, 20, 30)] {
+        rendition.set_share(Share { bitrate: 300_000, upper });
+        // One that is being encoded, and those that wait here.
+        while time::timeout(Duration::ZERO, frames.next()).await.is_ok() {}
+        frame(&mut frames).await;
+        let mut layers = 0;
+        for _ in 0..50 {
+            let frame = frame(&mut frames).await;
+            assert!(!frame.key);
+            layers += usize::from(frame.temporal);
+        }
+        assert!((least..=most).contains(&layers), "{layers} of 50 where the upper layer is {upper}");
+        let stats = rendition.stats();
+        let base = if upper { stats.fps / 2.0 } else { stats.fps };
+        assert!((stats.base_fps - base).abs() < stats.fps / 8.0, "{stats:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_slow_subscriber_is_told_what_it_missed() {
     let feed = Feed::new(160, 90, 60);
     let rendition = Rendition::spawn(feed.slot.clone(), VideoFormat { fps: 60, ..FORMAT });
