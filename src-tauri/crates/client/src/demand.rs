@@ -12,8 +12,8 @@ const TOO_MUCH: u64 = 3;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Fewer pictures between two looks say nothing: of so few some are always on their way.
 const FEW: u64 = 10;
-/// One of so many may come in vain where the others are all of use.
-const SPARE: u64 = 10;
+/// One of so many may come in vain where the others are all of use: pictures that come in heaps are not all painted, at any rate.
+const SPARE: u64 = 5;
 /// Pictures that came and may still be painted.
 const ON_THE_WAY: u64 = 5;
 /// How long no more than that comes in vain before all pictures are asked for again. The next one each time that all of them

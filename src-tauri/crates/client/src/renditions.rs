@@ -75,7 +75,7 @@ impl Renditions {
         let missed = stats.missed.saturating_sub(self.missed);
         self.missed = stats.missed;
         let before = self.load.steps();
-        if !self.load.note(stats.busy, missed, now) {
+        if !self.load.note(stats.busy, stats.whole, missed, now) {
             return Strain::Same;
         }
         let steps = self.load.steps();

@@ -46,7 +46,10 @@ impl Sight {
         if !report.hidden && report.width >= TINY && report.height >= TINY {
             look.extent = Some(Extent { width: report.width, height: report.height });
             look.hidden = None;
-            if look.demand.note(came, report.painted.into(), now) {
+            // A window that stands still is not slow: it may lie behind others, or wait for a key frame.
+            if report.painted == 0 {
+                look.demand.pause();
+            } else if look.demand.note(came, report.painted.into(), now) {
                 tracing::info!(tile = report.tile, rate = ?look.demand.rate(), "pictures are asked for as they are painted");
             }
             return;
@@ -139,6 +142,15 @@ mod tests {
         assert_eq!(sight.view(1, true, at(4)), Some(None));
         sight.report(&report(false, 160), true, 0, at(5));
         assert_eq!(sight.view(1, true, at(5)), SEEN);
+    }
+
+    #[test]
+    fn a_window_that_stands_still_asks_for_nothing() {
+        let (mut sight, start) = (Sight::default(), Instant::now());
+        for second in 0..60 {
+            sight.report(&report(false, 160), true, 30, start + Duration::from_secs(second));
+        }
+        assert_eq!(sight.view(1, true, start + Duration::from_secs(60)), SEEN);
     }
 
     #[test]

@@ -56,8 +56,9 @@ pub(crate) struct Watch {
     beats: Arc<AtomicU64>,
     /// Beats with sound in them.
     sounds: Arc<AtomicU64>,
-    /// How often the system's buffer ran dry, or over.
+    /// How often the system's buffer ran dry, or over, as the callbacks found, and as the system said. Both may mean the same.
     dry: Arc<AtomicU64>,
+    told: Arc<AtomicU64>,
 }
 
 impl Watch {
@@ -72,6 +73,11 @@ impl Watch {
         self.dry.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// How often the system's buffer ran dry, or over.
+    fn times_dry(&self) -> u64 {
+        self.dry.load(Ordering::Relaxed).max(self.told.load(Ordering::Relaxed))
+    }
+
     /// The stream reports an error. For the error callback.
     pub(crate) fn error(&self, error: cpal::Error) {
         if device::is_fatal(&error) {
@@ -79,7 +85,7 @@ impl Watch {
             let _ = self.notes.try_send(Note::Error { stream: self.stream, error });
         } else {
             if device::is_dry(&error) {
-                self.ran_dry();
+                self.told.fetch_add(1, Ordering::Relaxed);
             }
             tracing::debug!(%error, "sound device");
         }
@@ -225,6 +231,7 @@ impl<P: Port> Keeping<P> {
             beats: Arc::default(),
             sounds: Arc::default(),
             dry: Arc::default(),
+            told: Arc::default(),
         };
         let callback_ms = if known::of(P::DIRECTION, &found.id).dry { LONG_CALLBACK_MS } else { CALLBACK_MS };
         let stream =
@@ -258,7 +265,7 @@ impl<P: Port> Keeping<P> {
                 continue;
             }
             (beats, alive) = (count, now);
-            if dry.look(watch.dry.load(Ordering::Relaxed), now) && !known.dry {
+            if dry.look(watch.times_dry(), now) && !known.dry {
                 return End::Dry;
             }
             if P::DIRECTION == Direction::Capture {

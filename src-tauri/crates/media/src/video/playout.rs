@@ -4,8 +4,8 @@
 //! Where every second picture waits for a packet, showing each as soon as it is whole means pictures that stand and then
 //! come in heaps; the one packet that is lost three times makes a freeze. So they are held as long as nearly all of them wait
 //! for repairs, no longer: without losses, or with few, nothing is held. (libwebrtc adds a round trip to its delay
-//! as soon as packets are asked for again.) A hole counts once, however many pictures waited behind it: a path that stood still
-//! for half a second says nothing of the seconds to come.
+//! as soon as packets are asked for again.) No more than a few of those that waited behind one hole count: a path that stood
+//! still for half a second says nothing of the seconds to come.
 
 use std::{
     collections::VecDeque,
@@ -14,8 +14,10 @@ use std::{
 
 use super::{AssembledFrame, CLOCK};
 
-/// Pictures that the delay is learned from, all that waited for one hole counted as one: some five seconds.
+/// Pictures that the delay is learned from: some five seconds.
 const SAMPLES: usize = 150;
+/// Of those that waited for one hole, so many count: as many as wait for a packet that is asked for once, over a long path.
+const FEW: usize = 4;
 /// The part of them, in percent, that the delay is long enough for.
 const ENOUGH: usize = 95;
 /// Beyond what they waited, for what differs from time to time.
@@ -46,6 +48,8 @@ pub struct Playout {
     waits: VecDeque<Duration>,
     /// When the newest of them that waited could have come out, and when it did.
     hole: Option<(Instant, Instant)>,
+    /// So many of them waited for that.
+    of_hole: usize,
     ways: Ways,
     /// When the newest picture is or was due.
     last: Option<Instant>,
@@ -129,6 +133,11 @@ impl Playout {
 
     fn learn(&mut self, waited: Duration, now: Instant) {
         if self.is_of_last_hole(waited, now) {
+            self.of_hole += 1;
+        } else {
+            self.of_hole = 1;
+        }
+        if self.of_hole > FEW {
             self.waits.back_mut().into_iter().for_each(|longest| *longest = waited.max(*longest));
         } else {
             if self.waits.len() == SAMPLES {

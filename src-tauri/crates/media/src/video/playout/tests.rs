@@ -55,7 +55,7 @@ fn a_rare_repair_holds_nothing_that_comes_after_it() {
 }
 
 #[test]
-fn one_hole_counts_once_however_many_pictures_it_kept_waiting() {
+fn one_hole_holds_nothing_however_many_pictures_it_kept_waiting() {
     // Fifteen wait behind one packet; or all that was sent in half a second is lost, and comes again within another half.
     let behind = |n: u64| (600_u64, 600 - n * PICTURE);
     let lost = |n: u64| (600 + (n - 3) * 20, 60 + (n - 3) * 20);
@@ -69,6 +69,18 @@ fn one_hole_counts_once_however_many_pictures_it_kept_waiting() {
         shown(&mut playout, start, whole);
         assert_eq!(playout.delay(), Duration::ZERO);
     }
+}
+
+#[test]
+fn on_a_long_path_a_packet_lost_each_second_is_waited_for() {
+    // 150 ms there and back: four or five wait for each.
+    let (mut playout, start) = (Playout::new(), Instant::now());
+    let whole = (0..600).map(|n| {
+        let waited = if n % 38 < 5 { 160_u64.saturating_sub(n % 38 * PICTURE) } else { 0 };
+        (n * PICTURE + waited, waited)
+    });
+    shown(&mut playout, start, whole);
+    assert!(playout.delay() >= Duration::from_millis(100), "{:?}", playout.delay());
 }
 
 #[test]

@@ -51,10 +51,11 @@ impl Ladder {
     pub fn stats(&self) -> (u32, RenditionStats) {
         let all: Vec<_> = self.renditions.iter().map(Rendition::stats).collect();
         let working: Vec<_> = all.iter().filter(|stats| stats.fps > 0.0).collect();
-        let busy = all.iter().map(|stats| stats.busy).fold(0.0, f64::max);
+        let [busy, whole] = [|stats: &RenditionStats| stats.busy, |stats: &RenditionStats| stats.whole]
+            .map(|part| all.iter().map(part).fold(0.0, f64::max));
         let missed = all.iter().map(|stats| stats.missed).sum();
         let largest = working.last().copied().copied().unwrap_or_default();
-        (working.len() as u32, RenditionStats { busy, missed, ..largest })
+        (working.len() as u32, RenditionStats { busy, whole, missed, ..largest })
     }
 }
 

@@ -27,6 +27,8 @@ pub struct RenditionStats {
     pub bitrate: u64,
     /// The part of the time that went into pictures, scaling included: at 1 there is no time left.
     pub busy: f64,
+    /// What `busy` would be if nobody did without the upper temporal layer.
+    pub whole: f64,
     /// Pictures that were replaced by newer ones before anybody looked at them, since the beginning.
     pub missed: u64,
 }
@@ -90,7 +92,8 @@ impl Ledger {
         let count = self.frames.len() as f64;
         let work: Duration = self.work.iter().map(|(_, time)| *time).sum();
         let busy = work.as_secs_f64() / WINDOW.as_secs_f64();
-        let none = RenditionStats { width, height, busy, missed: self.missed, ..RenditionStats::default() };
+        let none =
+            RenditionStats { width, height, busy, whole: busy, missed: self.missed, ..RenditionStats::default() };
         let (Some(first), Some(last)) = (self.frames.front(), self.frames.back()) else { return none };
         let span = last.at.saturating_duration_since(first.at).as_secs_f64();
         // Intervals are counted, not frames: the window's edges cut at no particular place.

@@ -41,11 +41,12 @@ impl Load {
         self.steps
     }
 
-    /// Takes in what the busiest encoder did in about the last second: the part of the time that it worked, and the pictures
-    /// that it missed. Whether the number of steps changed.
-    pub fn note(&mut self, busy: f64, missed: u64, now: Instant) -> bool {
+    /// Takes in what the busiest encoder did in about the last second: the part of the time that it worked, what that would have
+    /// been with all pictures, which may be wanted again at any time, and the pictures that it missed. Whether the number of
+    /// steps changed.
+    pub fn note(&mut self, busy: f64, whole: f64, missed: u64, now: Instant) -> bool {
         let hard = busy > HARD || missed >= MISSED;
-        let easy = busy < EASY && missed == 0;
+        let easy = whole < EASY && missed == 0;
         self.hard = hard.then(|| self.hard.unwrap_or(now));
         self.easy = easy.then(|| self.easy.unwrap_or(now));
         let lasted =
@@ -76,7 +77,7 @@ mod tests {
         let (mut load, start) = (Load::default(), Instant::now());
         let changed = |second: u64| {
             let (busy, missed) = busy(second, load.steps());
-            load.note(busy, missed, start + Duration::from_secs(second)).then(|| (second, load.steps()))
+            load.note(busy, busy, missed, start + Duration::from_secs(second)).then(|| (second, load.steps()))
         };
         (0..seconds).filter_map(changed).collect()
     }
@@ -96,6 +97,16 @@ mod tests {
     fn more_is_tried_after_a_while_of_ease() {
         let busy = |second, _| if second < 8 { (0.9, 0) } else { (0.2, 0) };
         assert_eq!(run(60, busy), [(3, 1), (7, 2), (23, 1), (39, 0)]);
+    }
+
+    #[test]
+    fn half_of_the_pictures_are_no_reason_to_make_them_larger() {
+        let (mut load, start) = (Load::default(), Instant::now());
+        let at = |second| start + Duration::from_secs(second);
+        assert!((0..9).any(|second| load.note(0.9, 0.9, 0, at(second))));
+        // Nobody takes the upper layer for ten minutes.
+        assert!((10..610).all(|second| !load.note(0.3, 0.6, 0, at(second))));
+        assert!((610..640).any(|second| load.note(0.3, 0.3, 0, at(second))));
     }
 
     #[test]

@@ -178,7 +178,9 @@ impl Rendition {
 
     /// What was done within the last second.
     pub fn stats(&self) -> RenditionStats {
-        lock(&self.ledger).read(Instant::now())
+        let stats = lock(&self.ledger).read(Instant::now());
+        let times = if self.wishes.upper.load(Ordering::Relaxed) { 1.0 } else { 2.0 };
+        RenditionStats { whole: stats.busy * times, ..stats }
     }
 }
 

@@ -57,11 +57,12 @@ impl Device {
         let mut refused = Fault::new(DeviceTrouble::Failed, format!("{} has no mode that can be used", entry.name));
         for mode in modes {
             let (asked, begun) = (Instant::now(), begin(&mut camera, mode));
-            if stop.load(Ordering::Relaxed) {
-                if asked.elapsed() >= HUNG {
-                    tracing::info!(name = entry.name, %mode, "the camera hangs in a mode, which is tried last from now on");
-                    hung::remember(&entry.id, mode);
-                }
+            let stopped = stop.load(Ordering::Relaxed);
+            if (stopped || begun.is_err()) && asked.elapsed() >= HUNG {
+                tracing::info!(name = entry.name, %mode, "the camera hangs in a mode, which is tried last from now on");
+                hung::remember(&entry.id, mode);
+            }
+            if stopped {
                 return Err(begun.err().unwrap_or_else(|| Fault::new(DeviceTrouble::Failed, "it began too late")));
             }
             match begun {

@@ -10,8 +10,9 @@ const REMOVES_DB: f32 = 5.0;
 /// What it leaves and what it takes away are alike to less than this where it is right, 0 to 1. At the moment at which the way of
 /// the echo changes, the one is the other's opposite.
 const ALIKE: f32 = 0.3;
-/// That counts where the filter leaves more than this share of the power; less is small enough.
-const MATTERS: f32 = 0.1;
+/// That counts where the filter leaves more than this share of the power; less is small enough. Somebody who turns the volume up or
+/// down by 2 dB leaves more.
+const MATTERS: f32 = 0.03;
 /// It went astray where there is so many times more behind it than before it. With a voice it may be somewhat more by chance.
 const WORSE: f32 = 2.0;
 /// How much a block of 4 ms counts among the last ones: for likeness 80 ms, for powers 20 ms.
