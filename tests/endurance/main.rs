@@ -20,7 +20,7 @@ const CYCLES: usize = 400;
 /// Rooms in which it is done at the same time, each with somebody who stays.
 const ROOMS: usize = 4;
 /// The same within one client, which goes from room to room.
-const WARM_CHANGES: usize = 40;
+const WARM_CHANGES: usize = 140;
 const CHANGES: usize = 100;
 /// How long the last of a client may take to go.
 const GONE_WITHIN: Duration = Duration::from_secs(15);

@@ -166,7 +166,10 @@ mod tests {
         assert_eq!(run(99, |second, came| if second < 30 { came.min(9) } else { came }), [(4, Some(9)), (39, None)]);
         // A picture now and then is nothing.
         let now_and_then = |second: u64, came| if second > 9 { came - second % 2 } else { came / 2 };
-        assert_eq!(run(60, now_and_then), [(4, Some(15)), (19, None)]);
+        assert_eq!(run(60, now_and_then), [(4, Some(15)), (18, None)]);
+        // Neither are pictures that come in heaps, of which some have no time.
+        let heaps = |second: u64, came| if second > 9 { came - came * 2 / 15 } else { came / 2 };
+        assert_eq!(run(60, heaps), [(4, Some(15)), (18, None)]);
     }
 
     #[test]

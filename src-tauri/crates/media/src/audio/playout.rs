@@ -38,7 +38,7 @@ const HIGHEST: f32 = 120.0;
 /// Too little delay, in ms below the target: stretch.
 const LOW: f32 = 10.0;
 /// One after the other only after so many frames, two seconds: a target that goes to and fro is not followed. Delay that is by
-/// [`HIGH`] too much or too little, or hardly there, does not wait.
+/// [`HIGH`] too much, or hardly there, does not wait.
 const TURN: u32 = 200;
 /// No sound is so much like itself: only pauses are left.
 const IN_PAUSES: f32 = 2.0;
@@ -380,7 +380,7 @@ impl Playout {
                 self.rest = if over > HIGHER { 3 } else { 20 };
                 self.shortened = TURN;
             }
-        } else if over < -HIGH || over < -LOW && (self.shortened == 0 || self.measured < LOW) {
+        } else if over < -LOW && (self.shortened == 0 || self.measured < LOW) {
             let likeness = if self.measured < LOW { 0.6 } else { 0.9 };
             if let Some(samples) = self.tape.lengthen(likeness) {
                 self.measured += ms(time(samples));
