@@ -40,13 +40,12 @@ pub(crate) fn spec(text: &str) -> MicrophoneSpec {
 /// is started again: those are for the tests of them.
 pub(crate) async fn next(inbox: &mut mpsc::Receiver<AudioEvent>) -> AudioEvent {
     loop {
-        match any(inbox).await {
-            AudioEvent::Trouble { trouble: DeviceTrouble::Silent, .. } => {}
-            AudioEvent::RanDry { .. } => {
-                let again = any(inbox).await;
-                assert!(matches!(again, AudioEvent::Started { .. }), "{again:?}");
-            }
-            event => return event,
+        let event = any(inbox).await;
+        if matches!(event, AudioEvent::RanDry { .. }) {
+            let again = any(inbox).await;
+            assert!(matches!(again, AudioEvent::Started { .. }), "{again:?}");
+        } else if !matches!(event, AudioEvent::Trouble { trouble: DeviceTrouble::Silent, .. }) {
+            return event;
         }
     }
 }
