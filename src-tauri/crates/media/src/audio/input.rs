@@ -30,7 +30,6 @@ pub(crate) struct Input {
     wanted: Switches,
     processor: Processor,
     reference: Option<Box<Reference>>,
-    far: Frame,
     /// It is muted, and listened to for speech.
     listens: bool,
     speech: bool,
@@ -44,7 +43,6 @@ impl Input {
             wanted: Switches::NONE,
             processor: Processor::new(Switches::NONE),
             reference: None,
-            far: SILENCE,
             listens: false,
             speech: false,
         }
@@ -71,12 +69,13 @@ impl Input {
             self.speech = false;
             return None;
         };
-        self.far = SILENCE;
-        if let Some(reference) = &mut self.reference {
-            reference.skip(lost);
-            reference.pull(&mut self.far, Instant::now());
+        match &mut self.reference {
+            Some(reference) => {
+                reference.skip(lost);
+                self.processor.process_beside(frame, reference, Instant::now());
+            }
+            None => self.processor.process(frame, &SILENCE),
         }
-        self.processor.process(frame, &self.far);
         if muted && !self.listens {
             self.processor.reset_speech();
         }

@@ -9,6 +9,9 @@ use super::{
 };
 use crate::audio::RATE;
 
+/// The filter begins where the echo is at the soonest: a block after what was played.
+const AHEAD_MS: i32 = 4;
+
 /// See the module. What comes out is 8 ms late once there is a far end, 4 ms before.
 pub(super) struct Canceller {
     processor: BlockProcessor,
@@ -25,8 +28,10 @@ pub(super) struct Canceller {
 
 impl Canceller {
     pub(super) fn new() -> Self {
+        let mut processor = BlockProcessor::new(&config(), RATE as usize, 1, 1);
+        processor.set_audio_buffer_delay(AHEAD_MS);
         Self {
-            processor: BlockProcessor::new(&config(), RATE as usize, 1, 1),
+            processor,
             far: Cutter::new(),
             near: Cutter::new(),
             out: Joiner::new(),
@@ -58,18 +63,20 @@ impl Canceller {
 
     /// One block, in place.
     fn cancel(&mut self, saturated: bool) {
+        if !self.began {
+            // Its two counters have to begin together.
+            return;
+        }
         let mut microphone = [[0.0; BLOCK_SIZE]; BANDS];
         for (band, samples) in microphone.iter_mut().enumerate() {
             samples.copy_from_slice(self.near_block.view(band, 0));
         }
-        // It stays as it is where the canceller does not work yet.
+        // It stays as it is where the canceller does not work.
         self.filtered.view_mut(0, 0).copy_from_slice(&microphone[0]);
         self.processor.process_capture(false, saturated, Some(&mut self.filtered), &mut self.near_block);
-        if self.began {
-            let removed_db = self.processor.get_metrics().echo_return_loss_enhancement as f32;
-            let canceled = Canceled { filtered: &self.filtered, removed_db, saturated };
-            self.double_talk.process(&microphone, &canceled, &mut self.near_block);
-        }
+        let removed_db = self.processor.get_metrics().echo_return_loss_enhancement as f32;
+        let canceled = Canceled { filtered: &self.filtered, removed_db, saturated };
+        self.double_talk.process(&microphone, &canceled, &mut self.near_block);
     }
 }
 
@@ -77,6 +84,8 @@ impl Canceller {
 /// follows it leaves no echo.
 fn config() -> EchoCanceller3Config {
     let mut config = EchoCanceller3Config::default();
+    // Where the echo lies is found and held by `align`.
+    config.delay.use_external_delay_estimator = true;
     // The second filter learns so quickly that it takes a near voice for an echo, of which a part is gone then.
     config.filter.enable_coarse_filter_output_usage = false;
     // A tenth: a near voice makes the first filter worse than the second one, which does not mean that the way has changed.

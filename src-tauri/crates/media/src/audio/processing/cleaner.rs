@@ -6,7 +6,7 @@ use sonora_ns::{
     noise_suppressor::NoiseSuppressor,
 };
 
-use super::{BANDS, Bands, SILENT_BANDS, canceller::Canceller};
+use super::{BANDS, Bands, SILENT_BANDS, align::Align, canceller::Canceller};
 use crate::audio::Frame;
 
 /// The library counts in 16 bits.
@@ -20,6 +20,7 @@ pub(super) struct Cleaner {
     suppressor: Option<NoiseSuppressor>,
     near_bank: ThreeBandFilterBank,
     far_bank: ThreeBandFilterBank,
+    align: Align,
     near: Bands,
     far: Bands,
 }
@@ -31,6 +32,7 @@ impl Cleaner {
             suppressor: None,
             near_bank: ThreeBandFilterBank::new(),
             far_bank: ThreeBandFilterBank::new(),
+            align: Align::new(),
             near: SILENT_BANDS,
             far: SILENT_BANDS,
         }
@@ -40,6 +42,7 @@ impl Cleaner {
     pub(super) fn set(&mut self, echo: bool, noise: bool) {
         if echo != self.canceller.is_some() {
             self.canceller = echo.then(Canceller::new);
+            self.align = Align::new();
         }
         if noise != self.suppressor.is_some() {
             // 18 dB, as browsers have it: less leaves a fan audible, more makes voices hollow.
@@ -48,7 +51,18 @@ impl Cleaner {
         }
     }
 
-    pub(super) fn process(&mut self, frame: &mut Frame, far: &Frame) {
+    /// See [`Align::seen`].
+    pub(super) fn echo(&self) -> Option<f64> {
+        self.canceller.as_ref().and_then(|_| self.align.seen())
+    }
+
+    /// See [`Align::can_wait`].
+    pub(super) fn can_wait(&self) -> bool {
+        self.canceller.is_some() && self.align.can_wait()
+    }
+
+    /// One frame, in place; `far` as for [`Align::align`].
+    pub(super) fn process(&mut self, frame: &mut Frame, far: Option<&Frame>) {
         if self.canceller.is_none() && self.suppressor.is_none() {
             return;
         }
@@ -60,6 +74,7 @@ impl Cleaner {
             suppressor.analyze(&self.near[0]);
         }
         if let Some(canceller) = &mut self.canceller {
+            let far = self.align.align(&self.near[0], far);
             self.far_bank.analysis(&far.map(|sample| sample * SCALE), &mut self.far);
             canceller.process(&mut self.near, &self.far, saturated);
         }

@@ -3,6 +3,7 @@
 //! Owns: the stages and their order, the far end's sound in the microphone's time.
 //! Refuses: devices and threads. It is fed with frames of 10 ms, never in a device's callback.
 
+mod align;
 mod blocks;
 mod canceller;
 mod cleaner;
@@ -10,15 +11,19 @@ mod double_talk;
 mod drift;
 mod gain;
 mod high_pass;
+mod lag;
 mod reference;
 mod speech;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
+};
 
 pub use reference::{Played, Reference, reference};
 
 use self::{cleaner::Cleaner, gain::Gain, high_pass::HighPass, speech::Speech};
-use super::{FRAME, Frame};
+use super::{FRAME, Frame, level::SILENCE};
 
 /// Bands of 8 kHz each in 48 kHz.
 const BANDS: usize = 3;
@@ -99,6 +104,21 @@ impl Processor {
     ///
     /// A stage that fails costs a frame and what was learned; after three times all of them are off.
     pub fn process(&mut self, frame: &mut Frame, far: &Frame) {
+        self.process_with(frame, Some(far));
+    }
+
+    /// Processes one frame in place, beside what the room heard meanwhile.
+    pub fn process_beside(&mut self, frame: &mut Frame, reference: &mut Reference, now: Instant) {
+        let mut far = SILENCE;
+        reference.be_patient(self.cleaner.can_wait());
+        reference.pull(&mut far, now);
+        self.process_with(frame, (!reference.is_late()).then_some(&far));
+        if let Some(lag) = self.cleaner.echo() {
+            reference.heard(lag);
+        }
+    }
+
+    fn process_with(&mut self, frame: &mut Frame, far: Option<&Frame>) {
         if self.wanted == Switches::NONE && self.switches == Switches::NONE && !self.fade_in {
             return;
         }
@@ -128,7 +148,7 @@ impl Processor {
         }
     }
 
-    fn run(&mut self, frame: &mut Frame, far: &Frame) {
+    fn run(&mut self, frame: &mut Frame, far: Option<&Frame>) {
         if let Some(high_pass) = &mut self.high_pass {
             high_pass.process(frame);
         }

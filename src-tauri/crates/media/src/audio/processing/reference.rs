@@ -34,8 +34,10 @@ const FIRST: usize = 2 * FRAME;
 const RARELY: Duration = Duration::from_secs(10);
 /// Frames without anything to read after which the speaker is taken to have paused: 100 ms.
 const PAUSE: u32 = 10;
-/// So much more or less than the level to hold, in seconds, is no drift.
+/// So much more or less than where reading began, in seconds, and it begins there again.
 const JUMP: f64 = 0.03;
+/// An echo may come as soon as this after what was read, in seconds.
+const SOONEST: f64 = 0.003;
 /// It is waited for so long: a thread that was late catches up.
 const CATCH_UP: Duration = Duration::from_millis(300);
 
@@ -57,11 +59,12 @@ pub fn reference() -> Result<(Played, Reference), String> {
         written: None,
         resampler,
         input: [0.0; INPUT],
-        drift: Drift::default(),
+        drift: Drift::new(),
         running: false,
         dry: 0,
         dried: None,
         late: None,
+        patient: false,
         apart: None,
     };
     Ok((Played { ring: writer, number: 0 }, reference))
@@ -110,6 +113,8 @@ pub struct Reference {
     dried: Option<Instant>,
     /// Samples that were not there in their time and are skipped when they come; none where they are to be read later.
     late: Option<usize>,
+    /// Who reads has enough left of what was read before to go on with.
+    patient: bool,
     /// Since when the level is far from the one to hold.
     apart: Option<Instant>,
 }
@@ -129,7 +134,7 @@ impl Reference {
             self.ran_dry(now);
             return false;
         }
-        if std::mem::take(&mut self.dry) > 0 && self.late.take().is_none() {
+        if std::mem::take(&mut self.dry) > 0 && self.late.take().is_none() && !self.patient {
             // What came late is read a frame later from now on.
             self.drift.disturbed();
         }
@@ -148,6 +153,27 @@ impl Reference {
     pub(crate) fn take(&mut self) -> Vec<f32> {
         self.collect();
         self.waiting.drain(..).collect()
+    }
+
+    /// Whether what comes late may be read later without anybody noticing, from now on.
+    pub(super) fn be_patient(&mut self, patient: bool) {
+        self.patient = patient;
+    }
+
+    /// The last frame was not there, and will be the next one.
+    pub(super) fn is_late(&self) -> bool {
+        self.patient && self.dry > 0 && self.late.is_none()
+    }
+
+    /// The echo of what was pulled came so many seconds later. It says more of the clocks than what waits does.
+    pub(super) fn heard(&mut self, lag: f64) {
+        if lag < SOONEST {
+            // Soon it would be heard before it was read.
+            self.forget(FRAME);
+            self.drift.disturbed();
+        } else {
+            self.drift.heard(lag);
+        }
     }
 
     fn collect(&mut self) {
@@ -175,14 +201,15 @@ impl Reference {
         if self.waiting.len() < need + SPARE {
             return false;
         }
-        match self.drift.held() {
+        match self.drift.base() {
             // The level is looked at after reading.
-            Some(held) => {
-                let more = ((self.level(now) - held) * f64::from(RATE)) as i64 - FRAME as i64;
+            Some(base) => {
+                let more = ((self.level(now) - base) * f64::from(RATE)) as i64 - FRAME as i64;
                 if more < 0 {
                     return false;
                 }
                 self.forget((more as usize).min(self.waiting.len() - need));
+                self.drift.returned();
             }
             None => self.forget(self.waiting.len().saturating_sub(FIRST.max(need + SPARE))),
         }
@@ -220,7 +247,10 @@ impl Reference {
     fn ran_dry(&mut self, now: Instant) {
         if self.dry == 0 {
             let often = self.dried.replace(now).is_some_and(|last| now.saturating_duration_since(last) < RARELY);
-            self.late = (!often && self.drift.held().is_some()).then_some(0);
+            self.late = (!often && !self.patient && self.drift.base().is_some()).then_some(0);
+        }
+        if self.patient && self.late.is_none() {
+            self.drift.shifted(FRAME as f64 / f64::from(RATE));
         }
         self.late = self.late.map(|late| late + FRAME);
         self.dry += 1;
@@ -232,10 +262,10 @@ impl Reference {
         }
     }
 
-    /// Holds the level.
+    /// Follows the clocks.
     fn steer(&mut self, now: Instant) {
         let level = self.level(now);
-        let over = self.drift.held().map_or(0.0, |held| level - held);
+        let over = self.drift.base().map_or(0.0, |base| level - base);
         if over.abs() < JUMP {
             self.apart = None;
             let rate = self.drift.follow(level);
@@ -245,6 +275,7 @@ impl Reference {
             self.apart = None;
             if over > 0.0 {
                 self.forget((over * f64::from(RATE)) as usize);
+                self.drift.returned();
             } else {
                 self.drift.disturbed();
             }

@@ -125,6 +125,29 @@ fn a_speaker_s_thread_that_was_late_once_changes_no_distance() {
 }
 
 #[test]
+fn what_is_late_is_read_later_where_there_is_time_and_sooner_where_there_is_none() {
+    let mut bench = Bench::new(0.0, 2);
+    let before = *bench.run(1_500, true, true).last().unwrap();
+    bench.reference.be_patient(true);
+    let (mut frame, mut late) = (SILENCE, 0);
+    for _ in 0..6 {
+        bench.now += 0.01;
+        bench.reference.pull(&mut frame, bench.start + Duration::from_secs_f64(bench.now));
+        late += u32::from(bench.reference.is_late());
+    }
+    assert!(late > 2, "{late} frames late");
+    let after = *bench.run(3_000, true, true).last().unwrap();
+    assert!(
+        (after - before - 10.0 * f64::from(late)).abs() < 1.0,
+        "{before} ms before, {after} after {late} late frames"
+    );
+    bench.reference.heard(0.01);
+    bench.reference.heard(0.002);
+    let sooner = *bench.run(50, true, true).last().unwrap();
+    assert!((after - sooner - 10.0).abs() < 1.0, "{after} ms before, {sooner} after");
+}
+
+#[test]
 fn samples_that_the_microphone_lost_are_skipped() {
     let mut bench = Bench::new(0.0, 2);
     let before = *bench.run(1_500, true, true).last().unwrap();

@@ -8,8 +8,7 @@ use std::{
 
 use super::talker::Dice;
 use crate::audio::{
-    FRAME, Frame, RATE,
-    level::{self, SILENCE},
+    FRAME, Frame, RATE, level,
     processing::{Played, Processor, Switches, reference},
 };
 
@@ -83,10 +82,8 @@ impl Room {
             }
             let mut frame = self.capture(n);
             heard.before.extend(frame);
-            let mut far = SILENCE;
-            reference.pull(&mut far, start + Duration::from_secs_f64(now));
             each(n, &mut processor);
-            processor.process(&mut frame, &far);
+            processor.process_beside(&mut frame, &mut reference, start + Duration::from_secs_f64(now));
             heard.after.extend(frame);
         }
         heard
