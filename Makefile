@@ -10,7 +10,7 @@ TARPAULIN := 0.37.5
 
 ui_sources := $(shell find ui -path ui/node_modules -prune -o -path ui/dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: run test demo lint bench bench-faults bench-sound bench-quality deb coverage types binaries libraries tools sound-tools driver rig
+.PHONY: run test demo lint bench bench-call bench-quality bench-sound bench-faults deb coverage types binaries libraries tools sound-tools driver rig
 
 ## Opens the window. `make run ARGS='LINK'` offers a room link in it.
 run: libraries ui/dist/index.html binaries
@@ -35,24 +35,28 @@ lint: libraries ui/dist/index.html
 types:
 	PARLOR_WRITE_TYPES=1 cargo test --quiet -p parlor-protocol --test typescript
 
-## What a call costs, beside Chromium doing the same; glass to glass needs root. `make bench ARGS='--runs 1 --only mesh,encode'`;
-## `ARGS=--list` names all; `--threads` says where the time goes.
-bench: tools ui/dist/index.html tests/browser/node_modules/.package-lock.json rig
+## Every comparison with Chromium in one go, about an hour: the three below. Needs root. `make bench ARGS='--runs 1'`.
+bench: tools sound-tools ui/dist/index.html tests/browser/node_modules/.package-lock.json rig
 	benches/run.sh $(ARGS)
 
-## What faults of the network cost, beside Chromium: needs root. `make bench-faults ARGS='--runs 3 --only change,rebinding'`;
-## `ARGS=--list` names all; `--reference N`: how many runs Chromium makes where no bar names it (3).
-bench-faults: tools ui/dist/index.html tests/browser/node_modules/.package-lock.json rig
-	benches/faults/run.sh $(ARGS)
-
-## How calls sound, beside Chromium: needs root. `make bench-sound ARGS='--only delay'`; `ARGS=--list` names all.
-bench-sound: sound-tools ui/dist/index.html tests/browser/node_modules/.package-lock.json rig
-	benches/sound/run.sh $(ARGS)
+## What a call costs; glass to glass needs root. `make bench-call ARGS='--runs 1 --only mesh,encode'`; `ARGS=--list` names all;
+## `--threads` says where the time goes.
+bench-call: tools ui/dist/index.html tests/browser/node_modules/.package-lock.json rig
+	benches/call/run.sh $(ARGS)
 
 ## How calls begin, and what they make of links that change and lose, beside Chromium: needs root.
 ## `make bench-quality ARGS='--runs 3 --only join,steps,loss'`; `--story` tells every second.
 bench-quality: tools ui/dist/index.html tests/browser/node_modules/.package-lock.json rig
 	benches/quality/run.sh $(ARGS)
+
+## How calls sound, beside Chromium: needs root. `make bench-sound ARGS='--only delay'`; `ARGS=--list` names all.
+bench-sound: sound-tools ui/dist/index.html tests/browser/node_modules/.package-lock.json rig
+	benches/sound/run.sh $(ARGS)
+
+## What faults of the network cost, beside Chromium: needs root. `make bench-faults ARGS='--runs 3 --only change,rebinding'`;
+## `ARGS=--list` names all; `--reference N`: how many runs Chromium makes where no bar names it (3).
+bench-faults: tools ui/dist/index.html tests/browser/node_modules/.package-lock.json rig
+	benches/faults/run.sh $(ARGS)
 
 ## The Debian package, in target/release/bundle/deb.
 deb: libraries ui/dist/index.html

@@ -4,20 +4,20 @@
 // median over Chromium's; the p95 of a few runs is the worst of them, and of rates the 5th percentile stands there. Tables are
 // printed as they come, all runs go to target/bench/call.json. `--threads` adds where the time of the last run went.
 //
-//   node call.mjs [--runs N] [--seconds N] [--only NAME,…] [--threads] [--list]
+//   node main.mjs [--runs N] [--seconds N] [--only NAME,…] [--threads] [--list]
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { chromiumPath } from '../tests/browser/harness/chromium.mjs';
-import { target } from '../tests/desktop/support/process.mjs';
-import { scratch } from '../tests/desktop/support/rig.mjs';
-import { encode } from './call/encode.mjs';
-import { glass } from './call/glass.mjs';
-import { mesh } from './call/mesh.mjs';
-import { headless, windows } from './call/pair.mjs';
-import { film as writeFilm } from './support/film.mjs';
+import { chromiumPath } from '../../tests/browser/harness/chromium.mjs';
+import { target } from '../../tests/desktop/support/process.mjs';
+import { scratch } from '../../tests/desktop/support/rig.mjs';
+import { encode } from './encode.mjs';
+import { glass } from './glass.mjs';
+import { mesh } from './mesh.mjs';
+import { headless, windows } from './pair.mjs';
+import { film as writeFilm } from '../support/film.mjs';
 
 const groups = [windows, headless, mesh, encode, glass];
 
