@@ -56,6 +56,9 @@ impl Input {
                 self.captures = is_device(&spec);
                 // Another device in another place: nothing that was learned holds.
                 self.processor = Processor::new(Switches::NONE);
+                if let Some(reference) = &mut self.reference {
+                    reference.renew();
+                }
             }
             Change::Reference(reference) => self.reference = reference,
             Change::Switches(switches) => self.wanted = switches,

@@ -46,9 +46,10 @@ impl Canceller {
     /// Takes the echo of `far` out of `near`. They are of the same moment; `saturated` says that the microphone clipped.
     pub(super) fn process(&mut self, near: &mut Bands, far: &Bands, saturated: bool) {
         // Both are cut alike, so that the far end is never ahead nor behind by more than the path itself.
+        // With a whole frame, so that the canceller's two counters begin together.
+        self.began |= far[0].iter().any(|sample| *sample != 0.0);
         self.far.push(far);
         while self.far.cut(&mut self.far_block) {
-            self.began |= self.far_block.view(0, 0).iter().any(|sample| *sample != 0.0);
             if self.began {
                 self.processor.buffer_render(&self.far_block);
             }
@@ -64,7 +65,6 @@ impl Canceller {
     /// One block, in place.
     fn cancel(&mut self, saturated: bool) {
         if !self.began {
-            // Its two counters have to begin together.
             return;
         }
         let mut microphone = [[0.0; BLOCK_SIZE]; BANDS];

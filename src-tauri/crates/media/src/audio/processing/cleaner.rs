@@ -61,6 +61,16 @@ impl Cleaner {
         self.canceller.is_some() && self.align.can_wait()
     }
 
+    /// See [`Align::add`].
+    pub(super) fn add(&mut self, far: &Frame) {
+        self.align.add(far);
+    }
+
+    /// See [`Align::settle`].
+    pub(super) fn settle(&mut self) {
+        self.align.settle();
+    }
+
     /// One frame, in place; `far` as for [`Align::align`].
     pub(super) fn process(&mut self, frame: &mut Frame, far: Option<&Frame>) {
         if self.canceller.is_none() && self.suppressor.is_none() {

@@ -25,8 +25,10 @@ const APART: u32 = 500;
 const UNSURE: f64 = 50e-6;
 /// The most that clocks are apart, as a fraction.
 const CLOCKS: f64 = 0.000_6;
-/// How much of what a second of them shows is learned, and the least time between two, in frames.
+/// How much of what a second of them shows is learned, of the first few and then; and the least time between two, in frames.
 const LEARN: f64 = 0.3;
+const LEARN_LITTLE: f64 = 0.1;
+const LESSONS: u32 = 5;
 const BETWEEN: u32 = 100;
 
 /// See the module. Levels are in seconds of sound.
@@ -43,8 +45,9 @@ pub(super) struct Drift {
     age: u32,
     /// Where the echo was seen, and how many frames ago.
     echo: Option<(f64, u32)>,
-    /// Frames since an echo told something of the clocks.
+    /// Frames since an echo told something of the clocks, and how often it did.
     told: u32,
+    lessons: u32,
     /// How much faster the writer's clock is than the reader's, as a fraction.
     learned: f64,
     rate: f64,
@@ -61,6 +64,7 @@ impl Drift {
             age: 0,
             echo: None,
             told: TELLS,
+            lessons: 0,
             learned: 0.0,
             rate: 0.0,
         }
@@ -85,12 +89,9 @@ impl Drift {
         self.moved();
     }
 
-    /// It is read so much later from now on.
-    pub(super) fn shifted(&mut self, by: f64) {
-        self.base = self.base.map(|base| base + by);
-        self.held += by;
-        self.last += by;
-        self.moved();
+    /// Whether an echo tells of the clocks.
+    pub(super) fn is_told(&self) -> bool {
+        self.told < TELLS
     }
 
     fn moved(&mut self) {
@@ -114,7 +115,9 @@ impl Drift {
         // What is read too quickly leaves its echo behind.
         let wrong = (lag - before) / time;
         let learned = self.rate - wrong;
-        self.learned = (self.learned + LEARN * (learned - self.learned)).clamp(-MOST, MOST);
+        let part = if self.lessons < LESSONS { LEARN } else { LEARN_LITTLE };
+        self.lessons = self.lessons.saturating_add(1);
+        self.learned = (self.learned + part * (learned - self.learned)).clamp(-MOST, MOST);
         (self.rate, self.told) = (self.learned, 0);
     }
 
@@ -142,7 +145,7 @@ impl Drift {
             return;
         }
         self.age = self.age.saturating_add(1);
-        if self.told < TELLS {
+        if self.is_told() {
             self.held = now;
             return;
         }

@@ -14,6 +14,8 @@ use super::BAND;
 const RATE: f64 = 16_000.0;
 /// What is looked at: half a second of the microphone's sound, and an echo of up to half a second.
 const NEAR: usize = 50 * BAND;
+/// What was played last may be missing: its echo is still to come.
+const LATE: usize = 10 * BAND;
 /// A quarter of a second from one look to the next.
 const STEP: usize = 25 * BAND;
 const WAY: usize = 50 * BAND;
@@ -43,10 +45,12 @@ pub(super) struct Lag {
     far: Vec<f32>,
     /// How sounds fade in and out: what is cut off is heard in every frequency.
     edge: Vec<f32>,
-    filled: usize,
+    /// Samples of both so far.
+    heard: usize,
+    played: usize,
     sound: Vec<f32>,
     cross: Vec<Complex32>,
-    played: Vec<Complex32>,
+    far_spectrum: Vec<Complex32>,
 }
 
 impl Lag {
@@ -61,34 +65,48 @@ impl Lag {
             near: vec![0.0; NEAR],
             far: vec![0.0; WAY + NEAR],
             edge: (0..EDGE).map(|n| ((n as f32 + 0.5) * FRAC_PI_2 / EDGE as f32).sin().powi(2)).collect(),
-            filled: 0,
+            heard: 0,
+            played: WAY,
             sound: vec![0.0; POINTS],
             cross: vec![Complex32::ZERO; bins],
-            played: vec![Complex32::ZERO; bins],
+            far_spectrum: vec![Complex32::ZERO; bins],
         }
     }
 
-    /// Takes the lowest bands of a frame, of the same moment. Now and then, how much later the echo is, in seconds; where the sound
-    /// repeats itself it is as far as `expected`, if it may be.
-    pub(super) fn push(&mut self, near: &[f32; BAND], far: &[f32; BAND], expected: Option<f64>) -> Option<f64> {
-        self.near[self.filled..self.filled + BAND].copy_from_slice(near);
-        self.far[WAY + self.filled..WAY + self.filled + BAND].copy_from_slice(far);
-        self.filled += BAND;
-        if self.filled < NEAR {
+    /// The lowest band of what was played.
+    pub(super) fn play(&mut self, far: &[f32; BAND]) {
+        // Nobody listened for long.
+        if self.played + BAND > self.far.len() {
+            self.far.copy_within(BAND.., 0);
+            self.played -= BAND;
+        }
+        self.far[self.played..self.played + BAND].copy_from_slice(far);
+        self.played += BAND;
+    }
+
+    /// The lowest band of what was heard meanwhile. Now and then, how much later the echo is, in seconds; where the sound repeats
+    /// itself it is as far as `expected`, if it may be.
+    pub(super) fn look(&mut self, near: &[f32; BAND], expected: Option<f64>) -> Option<f64> {
+        self.near[self.heard..self.heard + BAND].copy_from_slice(near);
+        self.heard += BAND;
+        if self.heard < NEAR {
             return None;
         }
-        let seen = if is_loud(&self.near) && is_loud(&self.far) { self.look(expected) } else { None };
-        self.filled = NEAR - STEP;
+        self.far[self.played..].fill(0.0);
+        let enough = self.played + LATE >= WAY + NEAR && is_loud(&self.near) && is_loud(&self.far);
+        let seen = if enough { self.find(expected) } else { None };
+        self.heard -= STEP;
         self.near.copy_within(STEP.., 0);
         self.far.copy_within(STEP.., 0);
+        self.played = self.played.saturating_sub(STEP);
         seen
     }
 
-    fn look(&mut self, expected: Option<f64>) -> Option<f64> {
-        spectrum(&*self.forward, &self.far, &self.edge, &mut self.sound, &mut self.played, &mut self.scratch)?;
+    fn find(&mut self, expected: Option<f64>) -> Option<f64> {
+        spectrum(&*self.forward, &self.far, &self.edge, &mut self.sound, &mut self.far_spectrum, &mut self.scratch)?;
         spectrum(&*self.forward, &self.near, &self.edge, &mut self.sound, &mut self.cross, &mut self.scratch)?;
         let mut loudest = 0.0f32;
-        for (n, (cross, played)) in self.cross.iter_mut().zip(&self.played).enumerate() {
+        for (n, (cross, played)) in self.cross.iter_mut().zip(&self.far_spectrum).enumerate() {
             *cross = if VOICE.contains(&n) { *cross * played.conj() } else { Complex32::ZERO };
             loudest = loudest.max(cross.norm());
         }
@@ -112,6 +130,7 @@ impl Lag {
         }
         // The top of the parabola through all three.
         let beside = 0.5 * (before - after) / (before - 2.0 * here + after).min(-f32::MIN_POSITIVE);
+        let beside = beside.clamp(-0.5, 0.5);
         Some((peak as f64 + f64::from(beside)) / RATE)
     }
 }
@@ -155,7 +174,8 @@ mod tests {
         let looks = frames.map(|first| {
             let echo = |n: usize| n.checked_sub(late).map_or(0.0, |n| far[n]);
             let near = std::array::from_fn(|n| echo(first + n) * loud + room[first + n]);
-            lag.push(&near, &std::array::from_fn(|n| far[first + n]), None)
+            lag.play(&std::array::from_fn(|n| far[first + n]));
+            lag.look(&near, None)
         });
         looks.collect::<Vec<_>>().chunks(25).skip(1).map(|chunk| chunk[24]).collect()
     }
@@ -178,7 +198,8 @@ mod tests {
         for n in 0..300 {
             let tone =
                 |late: usize| std::array::from_fn(|k| 3_000.0 * (0.17 * (n * BAND + k + 1_000 - late) as f32).sin());
-            assert_eq!(lag.push(&tone(640), &tone(0), None), None, "frame {n}");
+            lag.play(&tone(0));
+            assert_eq!(lag.look(&tone(640), None), None, "frame {n}");
         }
     }
 

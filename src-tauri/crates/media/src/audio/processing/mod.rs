@@ -110,6 +110,12 @@ impl Processor {
     /// Processes one frame in place, beside what the room heard meanwhile.
     pub fn process_beside(&mut self, frame: &mut Frame, reference: &mut Reference, now: Instant) {
         let mut far = SILENCE;
+        if reference.settles() {
+            self.cleaner.settle();
+        }
+        while let Some(late) = reference.late() {
+            self.cleaner.add(&late);
+        }
         reference.be_patient(self.cleaner.can_wait());
         reference.pull(&mut far, now);
         self.process_with(frame, (!reference.is_late()).then_some(&far));

@@ -36,8 +36,14 @@ const RARELY: Duration = Duration::from_secs(10);
 const PAUSE: u32 = 10;
 /// So much more or less than where reading began, in seconds, and it begins there again.
 const JUMP: f64 = 0.03;
+/// What is late so many times in a row always is: the speaker's queue is shorter than it was.
+const ALWAYS: u32 = 20;
 /// An echo may come as soon as this after what was read, in seconds.
-const SOONEST: f64 = 0.003;
+const SOONEST: f64 = 0.006;
+/// It is read sooner then, where that leaves enough, and it takes so many frames until that is seen.
+const UNSEEN: u32 = 75;
+/// While an echo tells where it lies, what waits may be so much more or less, in seconds: the speaker's queue may be kept longer.
+const FAR: f64 = 0.2;
 /// It is waited for so long: a thread that was late catches up.
 const CATCH_UP: Duration = Duration::from_millis(300);
 
@@ -65,6 +71,10 @@ pub fn reference() -> Result<(Played, Reference), String> {
         dried: None,
         late: None,
         patient: false,
+        owed: 0,
+        is_late: false,
+        owing: 0,
+        unseen: 0,
         apart: None,
     };
     Ok((Played { ring: writer, number: 0 }, reference))
@@ -115,6 +125,13 @@ pub struct Reference {
     late: Option<usize>,
     /// Who reads has enough left of what was read before to go on with.
     patient: bool,
+    /// Frames that were not there in their time and are read as soon as they are: see [`late`](Self::late).
+    owed: u32,
+    /// The last one was such a frame, and so were so many before it.
+    is_late: bool,
+    owing: u32,
+    /// Frames until it is seen that it is read sooner.
+    unseen: u32,
     /// Since when the level is far from the one to hold.
     apart: Option<Instant>,
 }
@@ -123,21 +140,24 @@ impl Reference {
     /// The next 10 ms of what the room hears, silence where there is nothing. To be called once for each captured frame. False
     /// for silence because nothing was there.
     pub fn pull(&mut self, frame: &mut Frame, now: Instant) -> bool {
+        self.unseen = self.unseen.saturating_sub(1);
+        self.is_late = false;
         self.collect();
         if !self.running && !self.start(now) {
             *frame = SILENCE;
             return false;
         }
         self.catch_up();
-        if !self.convert(frame) {
+        if self.owed > 0 || !self.convert(frame) {
             *frame = SILENCE;
             self.ran_dry(now);
             return false;
         }
-        if std::mem::take(&mut self.dry) > 0 && self.late.take().is_none() && !self.patient {
+        if std::mem::take(&mut self.dry) > 0 && self.late.take().is_none() {
             // What came late is read a frame later from now on.
             self.drift.disturbed();
         }
+        self.owing = 0;
         self.steer(now);
         true
     }
@@ -155,25 +175,56 @@ impl Reference {
         self.waiting.drain(..).collect()
     }
 
-    /// Whether what comes late may be read later without anybody noticing, from now on.
+    /// Whether there is time for what comes late: it comes by [`late`](Self::late) then.
     pub(super) fn be_patient(&mut self, patient: bool) {
         self.patient = patient;
     }
 
-    /// The last frame was not there, and will be the next one.
+    /// The last frame was not there, and comes later.
     pub(super) fn is_late(&self) -> bool {
-        self.patient && self.dry > 0 && self.late.is_none()
+        self.is_late
+    }
+
+    /// A frame that was not there when it was pulled and is by now; silence once it is known that it never will be.
+    pub(super) fn late(&mut self) -> Option<Frame> {
+        if self.owed == 0 {
+            return None;
+        }
+        self.collect();
+        let mut frame = SILENCE;
+        if self.running && !self.convert(&mut frame) {
+            return None;
+        }
+        self.owed -= 1;
+        self.dry = 0;
+        Some(frame)
+    }
+
+    /// Whether everything comes late by now: from here on it is read as much later, and nothing is owed.
+    pub(super) fn settles(&mut self) -> bool {
+        let settles = self.owing >= ALWAYS;
+        if settles {
+            (self.owed, self.owing, self.dry) = (0, 0, 0);
+            self.drift.disturbed();
+        }
+        settles
     }
 
     /// The echo of what was pulled came so many seconds later. It says more of the clocks than what waits does.
     pub(super) fn heard(&mut self, lag: f64) {
-        if lag < SOONEST {
+        if lag >= SOONEST || self.waiting.len() < 2 * FRAME + SPARE {
+            self.drift.heard(lag);
+        } else if self.unseen == 0 {
             // Soon it would be heard before it was read.
             self.forget(FRAME);
             self.drift.disturbed();
-        } else {
-            self.drift.heard(lag);
+            self.unseen = UNSEEN;
         }
+    }
+
+    /// Another microphone, with another clock.
+    pub fn renew(&mut self) {
+        self.drift = Drift::new();
     }
 
     fn collect(&mut self) {
@@ -247,14 +298,16 @@ impl Reference {
     fn ran_dry(&mut self, now: Instant) {
         if self.dry == 0 {
             let often = self.dried.replace(now).is_some_and(|last| now.saturating_duration_since(last) < RARELY);
-            self.late = (!often && !self.patient && self.drift.base().is_some()).then_some(0);
+            let skips = !self.patient && self.drift.base().is_some() && (!often || self.drift.is_told());
+            self.late = skips.then_some(0);
         }
-        if self.patient && self.late.is_none() {
-            self.drift.shifted(FRAME as f64 / f64::from(RATE));
-        }
+        let gives_up = self.owed > 0 && !self.patient;
+        self.is_late = self.patient && self.late.is_none();
+        self.owing += u32::from(self.is_late);
+        self.owed += u32::from(self.is_late);
         self.late = self.late.map(|late| late + FRAME);
         self.dry += 1;
-        if self.dry >= PAUSE {
+        if self.dry >= PAUSE || gives_up {
             self.running = false;
             self.dry = 0;
             self.late = None;
@@ -266,7 +319,7 @@ impl Reference {
     fn steer(&mut self, now: Instant) {
         let level = self.level(now);
         let over = self.drift.base().map_or(0.0, |base| level - base);
-        if over.abs() < JUMP {
+        if over.abs() < if self.drift.is_told() { FAR } else { JUMP } {
             self.apart = None;
             let rate = self.drift.follow(level);
             // Clamped to a fifth of the range.
