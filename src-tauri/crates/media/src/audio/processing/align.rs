@@ -134,7 +134,7 @@ impl Align {
         }
         let held = ((lag - wanted) * f64::from(RATE)).round().clamp(0.0, LINE as f64);
         self.held = (held as usize).saturating_sub(self.owed);
-        (self.place, self.moved) = (Some(lag - held / f64::from(RATE)), None);
+        (self.place, self.moved) = (Some(lag - self.whole()), None);
     }
 }
 

@@ -94,6 +94,19 @@ impl Drift {
         self.told < TELLS
     }
 
+    /// Whether it did just now, so that the echo lies where it was.
+    pub(super) fn is_certain(&self) -> bool {
+        self.told < APART
+    }
+
+    /// A frame went by that nothing was read for.
+    pub(super) fn pass(&mut self) {
+        self.told = self.told.saturating_add(1);
+        if let Some((_, ago)) = &mut self.echo {
+            *ago = ago.saturating_add(1);
+        }
+    }
+
     fn moved(&mut self) {
         (self.count, self.echo, self.rate) = (0, None, self.learned);
     }
@@ -119,14 +132,13 @@ impl Drift {
         self.lessons = self.lessons.saturating_add(1);
         self.learned = (self.learned + part * (learned - self.learned)).clamp(-MOST, MOST);
         (self.rate, self.told) = (self.learned, 0);
+        // The echo lies where it did, so whatever waits is right.
+        self.base = self.base.map(|_| self.last);
     }
 
     /// So much waits, a frame after the last call. How much more than a frame to take for one, as a fraction.
     pub(super) fn follow(&mut self, level: f64) -> f64 {
-        self.told = self.told.saturating_add(1);
-        if let Some((_, ago)) = &mut self.echo {
-            *ago = ago.saturating_add(1);
-        }
+        self.pass();
         self.look[self.count] = level;
         self.count += 1;
         if self.count == LOOK {

@@ -104,6 +104,7 @@ impl Processor {
     ///
     /// A stage that fails costs a frame and what was learned; after three times all of them are off.
     pub fn process(&mut self, frame: &mut Frame, far: &Frame) {
+        self.cleaner.settle();
         self.process_with(frame, Some(far));
     }
 
@@ -115,6 +116,9 @@ impl Processor {
         }
         while let Some(late) = reference.late() {
             self.cleaner.add(&late);
+        }
+        if !reference.owes() {
+            self.cleaner.settle();
         }
         reference.be_patient(self.cleaner.can_wait());
         reference.pull(&mut far, now);

@@ -1,7 +1,8 @@
 //! The far end's sound from the speaker's thread to the microphone's, frame for frame in the microphone's time.
 //!
 //! Two devices have two clocks. Between them is a bounded queue, read a little faster or slower than it is written (`drift`), so
-//! that the echo's delay stays where the canceller found it, for hours. After a pause on either side reading begins at the same
+//! that the echo stays where it is, for hours. What comes late is handed over late where there is time for that (`align`), else it
+//! is skipped, and where that happens often it is read later. After a pause on either side reading begins at about the same
 //! distance again.
 
 use std::{
@@ -38,6 +39,8 @@ const PAUSE: u32 = 10;
 const JUMP: f64 = 0.03;
 /// What is late so many times in a row always is: the speaker's queue is shorter than it was.
 const ALWAYS: u32 = 20;
+/// While an echo tells where it lies, what comes late is skipped so many times in a row, and read later then.
+const SKIPS: u32 = 5;
 /// An echo may come as soon as this after what was read, in seconds.
 const SOONEST: f64 = 0.006;
 /// It is read sooner then, where that leaves enough, and it takes so many frames until that is seen.
@@ -74,6 +77,8 @@ pub fn reference() -> Result<(Played, Reference), String> {
         owed: 0,
         is_late: false,
         owing: 0,
+        gave_up: None,
+        skipped: 0,
         unseen: 0,
         apart: None,
     };
@@ -130,6 +135,10 @@ pub struct Reference {
     /// The last one was such a frame, and so were so many before it.
     is_late: bool,
     owing: u32,
+    /// When there was no time left for what was owed.
+    gave_up: Option<Instant>,
+    /// How often in a row what came late was skipped.
+    skipped: u32,
     /// Frames until it is seen that it is read sooner.
     unseen: u32,
     /// Since when the level is far from the one to hold.
@@ -145,11 +154,13 @@ impl Reference {
         self.collect();
         if !self.running && !self.start(now) {
             *frame = SILENCE;
+            self.drift.pass();
             return false;
         }
         self.catch_up();
         if self.owed > 0 || !self.convert(frame) {
             *frame = SILENCE;
+            self.drift.pass();
             self.ran_dry(now);
             return false;
         }
@@ -225,6 +236,10 @@ impl Reference {
     /// Another microphone, with another clock.
     pub fn renew(&mut self) {
         self.drift = Drift::new();
+        self.waiting.clear();
+        self.running = false;
+        (self.dry, self.owed, self.owing, self.skipped) = (0, 0, 0, 0);
+        (self.late, self.dried, self.gave_up, self.apart) = (None, None, None, None);
     }
 
     fn collect(&mut self) {
@@ -296,15 +311,24 @@ impl Reference {
     }
 
     fn ran_dry(&mut self, now: Instant) {
-        if self.dry == 0 {
-            let often = self.dried.replace(now).is_some_and(|last| now.saturating_duration_since(last) < RARELY);
-            let skips = !self.patient && self.drift.base().is_some() && (!often || self.drift.is_told());
+        let rarely = |last: Instant| now.saturating_duration_since(last) >= RARELY;
+        if self.dry == 0 && !self.patient {
+            let often = !self.dried.replace(now).is_none_or(rarely);
+            let skips = self.drift.base().is_some() && (!often || self.drift.is_told() && self.skipped < SKIPS);
+            self.skipped = if often { self.skipped + 1 } else { 0 };
             self.late = skips.then_some(0);
         }
-        let gives_up = self.owed > 0 && !self.patient;
         self.is_late = self.patient && self.late.is_none();
-        self.owing += u32::from(self.is_late);
         self.owed += u32::from(self.is_late);
+        self.owing += u32::from(self.is_late);
+        let mut gives_up = false;
+        if self.owed > 0 && !self.patient {
+            gives_up = self.gave_up.replace(now).is_none_or(rarely);
+            if !gives_up {
+                // There was too little time before: it is read later from now on.
+                self.owing = ALWAYS;
+            }
+        }
         self.late = self.late.map(|late| late + FRAME);
         self.dry += 1;
         if self.dry >= PAUSE || gives_up {
@@ -315,11 +339,16 @@ impl Reference {
         }
     }
 
+    /// Whether something was late and comes yet.
+    pub(super) fn owes(&self) -> bool {
+        self.owed > 0
+    }
+
     /// Follows the clocks.
     fn steer(&mut self, now: Instant) {
         let level = self.level(now);
         let over = self.drift.base().map_or(0.0, |base| level - base);
-        if over.abs() < if self.drift.is_told() { FAR } else { JUMP } {
+        if over.abs() < if self.drift.is_certain() { FAR } else { JUMP } {
             self.apart = None;
             let rate = self.drift.follow(level);
             // Clamped to a fifth of the range.

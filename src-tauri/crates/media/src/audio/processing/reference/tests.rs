@@ -174,6 +174,18 @@ fn what_would_be_heard_before_it_is_read_is_read_sooner_where_enough_waits() {
 }
 
 #[test]
+fn another_microphone_reads_at_the_usual_distance_however_long_it_took_to_open() {
+    for frames in [3, 10, 30, 60] {
+        let mut bench = Bench::new(0.0, 2);
+        let before = *bench.run(1_500, true, true).last().unwrap();
+        bench.run(frames, true, false);
+        bench.reference.renew();
+        let after = *bench.run(300, true, true).last().unwrap();
+        assert!((after - before).abs() < 11.0, "{frames} frames: {before} ms before, {after} after");
+    }
+}
+
+#[test]
 fn samples_that_the_microphone_lost_are_skipped() {
     let mut bench = Bench::new(0.0, 2);
     let before = *bench.run(1_500, true, true).last().unwrap();
