@@ -104,6 +104,43 @@ async fn a_tone_is_heard_as_it_was_played() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn somebody_is_played_as_loud_as_it_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heard.wav");
+    let server = TestServer::start().await;
+    let mut a = Peer::join(Setup::synthetic("Anna"), &server.link("studio"));
+    let devices = ("none", "none", format!("file:{}", path.display()));
+    let mut b = Peer::join(Setup { devices, ..Setup::silent("Ben") }, &server.link("studio"));
+    a.connected(1).await;
+    b.stats("sound", |stats| stats.sessions.iter().any(|s| s.audio_in.level_dbfs > -40.0)).await;
+    let anna = b.see("Anna's tile", |snapshot| Some(snapshot.room.as_ref()?.tiles.first()?.peer)).await;
+    // More than there is counts as the most.
+    for (asked, percent) in [(50, Some(50)), (0, Some(0)), (65_535, Some(200)), (100, None)] {
+        b.client.ui(UiCommand::SetVolume { peer: anna, percent: asked });
+        let told = |snapshot: &Snapshot| {
+            let volumes = &snapshot.room.as_ref()?.volumes;
+            (volumes.iter().find(|volume| volume.peer == anna).map(|volume| volume.percent) == percent).then_some(())
+        };
+        b.see("the volume", told).await;
+        time::sleep(Duration::from_secs(2)).await;
+    }
+    b.leave().await;
+    a.leave().await;
+    let (samples, rate) = measure::wav(&path).unwrap();
+    let second = rate as usize;
+    let end = samples.len();
+    // Seconds from the end: the middle of each stretch, whatever leaving took.
+    let level =
+        |back: usize| measure::level_dbfs(&samples[end - back * second / 2 - second / 2..end - back * second / 2]);
+    let (loud, silent, half) = (level(5), level(9), level(13));
+    let tone = measure::tone(&samples[end - 2 * second..end - second], rate).unwrap().dbfs;
+    println!("half {half}, silent {silent}, loud {loud}, then a tone of {tone} dBFS");
+    assert!(silent < -80.0, "{silent} dBFS while Anna is not to be heard");
+    assert!((loud - half - 12.0).abs() < 1.5, "{half} dBFS at half and {loud} at twice of how she sounds");
+    assert!((tone - TONE_DBFS).abs() < 3.0, "{tone} dBFS as she sounds");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn four_peers_see_and_hear_each_other() {
     let server = TestServer::start().await;
     let small = |name| Setup { devices: ("pattern:320x180@15", "tone:440", "none".into()), ..Setup::silent(name) };

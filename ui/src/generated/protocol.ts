@@ -471,6 +471,19 @@ level: number,
 speaking: boolean, };
 
 /**
+ * How loud somebody is played.
+ */
+export type PeerVolume = { 
+/**
+ * Who.
+ */
+peer: PeerId, 
+/**
+ * In percent of how they sound, up to [`MOST_VOLUME`]; nobody has 100 here.
+ */
+percent: number, };
+
+/**
  * One kind of device.
  */
 export type Picker = { 
@@ -544,7 +557,11 @@ met: boolean,
 /**
  * What was said.
  */
-chat: Chat, };
+chat: Chat, 
+/**
+ * Those who are played softer or louder than they sound.
+ */
+volumes: Array<PeerVolume>, };
 
 /**
  * A room.
@@ -1110,7 +1127,15 @@ server: string, } | { "type": "set-theme",
 /**
  * The new one.
  */
-theme: Theme, } | { "type": "start" } | { "type": "tile-reports", 
+theme: Theme, } | { "type": "set-volume", 
+/**
+ * Whom.
+ */
+peer: PeerId, 
+/**
+ * In percent of how they sound; more than [`MOST_VOLUME`](super::MOST_VOLUME) counts as that.
+ */
+percent: number, } | { "type": "start" } | { "type": "tile-reports", 
 /**
  * One for each tile that is shown.
  */

@@ -128,6 +128,12 @@ export class DemoHost implements Host {
       case 'set-theme':
         settings.theme = command.theme;
         break;
+      case 'set-volume': {
+        const { room } = this.#snapshot;
+        const { peer, percent } = command;
+        if (room) room.volumes = [...room.volumes.filter((one) => one.peer !== peer), ...(percent === 100 ? [] : [{ peer, percent }])];
+        break;
+      }
     }
     this.#show();
   }

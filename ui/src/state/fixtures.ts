@@ -34,6 +34,7 @@ export function room(more: Partial<Room> = {}): Room {
     tiles: [],
     met: false,
     chat: { messages: [], unread: 0, open: false },
+    volumes: [],
     ...more,
   };
 }

@@ -100,6 +100,7 @@ export function room(cast: readonly Cast[], more: Partial<Room> = {}): Room {
     tiles: cast.map(({ tile }) => tile),
     met: cast.length > 0,
     chat: { messages: [], unread: 0, open: cast.some(({ tile }) => tile.row === 'connected') },
+    volumes: [],
     ...more,
   };
 }

@@ -32,7 +32,7 @@ use crate::{
     preview::Preview,
     process::Meter,
     receive::Sink,
-    room::{Arrival, Room},
+    room::{Arrival, Room, Volumes},
     screens::Screens,
     sight::Sight,
 };
@@ -124,6 +124,8 @@ struct Owner {
     signaling_problem: Option<Problem>,
     diagnosis: Diagnosis,
     known: KnownPeers,
+    /// In percent, of those who are not played as they sound: as long as the program runs.
+    volumes: Volumes,
     /// Why the STUN and TURN servers that were last given were not taken.
     refused_servers: Option<Problem>,
     sink: Sink,
@@ -164,6 +166,7 @@ impl Owner {
             signaling_problem: None,
             diagnosis: Diagnosis::new(options.log),
             known,
+            volumes: Volumes::default(),
             refused_servers: None,
             sight: Sight::default(),
             sink,

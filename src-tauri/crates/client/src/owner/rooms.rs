@@ -96,6 +96,7 @@ impl Owner {
             sink: Arc::clone(&self.sink),
             taps: self.devices.taps(),
             clock: self.clock,
+            volumes: self.volumes.clone(),
         })));
     }
 

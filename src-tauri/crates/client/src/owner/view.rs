@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use parlor_protocol::{
     headless::{HeadlessEvent, Stats},
-    ui::{Levels, Me, Problem, Signaling, Snapshot, Tone, UiEvent},
+    ui::{Levels, Me, PeerVolume, Problem, Signaling, Snapshot, Tone, UiEvent},
 };
 
 use super::Owner;
@@ -85,6 +85,7 @@ impl Owner {
             tiles: view.tiles,
             met: view.met,
             chat: view.chat,
+            volumes: self.volumes.iter().map(|(peer, percent)| PeerVolume { peer: *peer, percent: *percent }).collect(),
         })
     }
 }

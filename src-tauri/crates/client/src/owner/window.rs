@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use parlor_call::{Command, Refusal};
 use parlor_protocol::{
+    PeerId,
     device::DeviceKind,
     media::MediaState,
-    ui::{Theme, TileReport, Tone, UiCommand},
+    ui::{MOST_VOLUME, Theme, TileReport, Tone, UiCommand},
 };
 
 use super::Owner;
@@ -84,6 +85,7 @@ impl Owner {
                 self.keep_settings();
             }
             UiCommand::SetTheme { theme } => self.set_theme(theme),
+            UiCommand::SetVolume { peer, percent } => self.set_volume(peer, percent),
             // The shell finds a server first.
             UiCommand::Start if self.screens.in_call() => {}
             UiCommand::Start => self.screens.busy(),
@@ -122,6 +124,17 @@ impl Owner {
                 self.error(&problem.code, format!("{}.", problem.title));
                 self.refused_servers = Some(problem);
             }
+        }
+    }
+
+    fn set_volume(&mut self, peer: PeerId, percent: u16) {
+        let percent = percent.min(MOST_VOLUME);
+        match percent {
+            100 => self.volumes.remove(&peer),
+            _ => self.volumes.insert(peer, percent),
+        };
+        if let Some(room) = &mut self.room {
+            room.set_volume(peer, percent);
         }
     }
 

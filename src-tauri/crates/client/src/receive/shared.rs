@@ -24,6 +24,8 @@ use crate::stats::{Pauses, Pictures};
 pub(crate) struct Shared {
     pictures: Mutex<Pictures>,
     audio: Mutex<Option<Arc<PeerAudio>>>,
+    /// How loud it is played: 1 as it came.
+    volume: Mutex<Option<f32>>,
     /// Pictures that came whole since somebody asked.
     came: AtomicU64,
     /// A picture was shown.
@@ -111,7 +113,21 @@ impl Shared {
 
     /// The device's place for this peer's sound.
     pub(super) fn listen(&self, ears: Option<&Arc<PeerAudio>>) {
-        *lock(&self.audio) = ears.cloned();
+        let mut audio = lock(&self.audio);
+        *audio = ears.cloned();
+        if let (Some(audio), Some(volume)) = (&*audio, *lock(&self.volume)) {
+            audio.set_volume(volume);
+        }
+    }
+
+    /// How loud it is played, in percent, at this device and at others.
+    pub(crate) fn set_volume(&self, percent: u16) {
+        let volume = f32::from(percent) / 100.0;
+        let audio = lock(&self.audio);
+        *lock(&self.volume) = Some(volume);
+        if let Some(audio) = &*audio {
+            audio.set_volume(volume);
+        }
     }
 
     /// Whether a track is stalled of which something came last at `last`: it is on, it is shown, and it had its time.

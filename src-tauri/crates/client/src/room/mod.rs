@@ -65,7 +65,11 @@ pub(crate) struct Setup<'a> {
     pub(crate) sink: Sink,
     pub(crate) taps: Taps,
     pub(crate) clock: Clock,
+    pub(crate) volumes: Volumes,
 }
+
+/// How loud people are played, in percent; 100 where nothing is said.
+pub(crate) type Volumes = BTreeMap<PeerId, u16>;
 
 /// What the owner task must hear of.
 pub(crate) enum RoomEvent {
@@ -117,6 +121,7 @@ pub(crate) struct Room {
     tiles: BTreeMap<PeerId, u32>,
     /// They outlive a session: what is measured is what a person misses.
     pauses: BTreeMap<PeerId, Arc<Pauses>>,
+    volumes: Volumes,
 }
 
 struct Queues {
@@ -209,6 +214,7 @@ impl Room {
             closing: Vec::new(),
             tiles: BTreeMap::new(),
             pauses: BTreeMap::new(),
+            volumes: setup.volumes,
         }
     }
 

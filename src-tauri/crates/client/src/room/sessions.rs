@@ -148,6 +148,7 @@ impl Room {
             notes: self.senders.notes.clone(),
         };
         let (receiving, shared) = receive::spawn(receiving, media);
+        shared.set_volume(self.volumes.get(&peer).copied().unwrap_or(100));
         self.tiles.insert(peer, tile);
         let live = Live { peer, policy, session, shared, receiving, sending: None, loss: 0.0 };
         self.sessions.insert(id, live);
@@ -160,6 +161,12 @@ impl Room {
         live.receiving.abort();
         self.closing.retain(|task| !task.is_finished());
         self.closing.push(tokio::spawn(live.session.close()));
+    }
+
+    /// Plays somebody at so many percent, in this session and those to come.
+    pub(crate) fn set_volume(&mut self, peer: PeerId, percent: u16) {
+        self.volumes.insert(peer, percent);
+        self.sessions.values().filter(|live| live.peer == peer).for_each(|live| live.shared.set_volume(percent));
     }
 
     /// A peer turned a track on.

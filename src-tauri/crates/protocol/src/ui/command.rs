@@ -121,6 +121,13 @@ pub enum UiCommand {
         /// The new one.
         theme: Theme,
     },
+    /// Plays somebody softer or louder, for us alone.
+    SetVolume {
+        /// Whom.
+        peer: PeerId,
+        /// In percent of how they sound; more than [`MOST_VOLUME`](super::MOST_VOLUME) counts as that.
+        percent: u16,
+    },
     /// Starts a room and joins it.
     Start,
     /// What became of the pictures, each second.

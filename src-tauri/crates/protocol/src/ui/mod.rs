@@ -129,6 +129,20 @@ pub struct Room {
     pub met: bool,
     /// What was said.
     pub chat: Chat,
+    /// Those who are played softer or louder than they sound.
+    pub volumes: Vec<PeerVolume>,
+}
+
+/// The most that somebody is played louder than they sound, in percent: twice as loud.
+pub const MOST_VOLUME: u16 = 200;
+
+/// How loud somebody is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+pub struct PeerVolume {
+    /// Who.
+    pub peer: PeerId,
+    /// In percent of how they sound, up to [`MOST_VOLUME`]; nobody has 100 here.
+    pub percent: u16,
 }
 
 /// The connection to the room server.
