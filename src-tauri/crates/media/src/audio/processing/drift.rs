@@ -36,7 +36,8 @@ const BETWEEN: u32 = 100;
 pub(super) struct Drift {
     look: [f64; LOOK],
     count: usize,
-    /// The level where reading began, and the one to hold: that one and all steps since.
+    /// The level where reading began, or the last one at which an echo told that it is right; and the one to hold: that one and all
+    /// steps since.
     base: Option<f64>,
     held: f64,
     /// The level at the last look.
